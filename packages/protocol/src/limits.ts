@@ -1,0 +1,72 @@
+/**
+ * Every limit and time-out of Warren, in one place. Sizes in bytes, times in milliseconds.
+ * `limits.test.ts` asserts the order that the times must have among themselves.
+ */
+export const Limits = {
+  /** An event, encoded. */
+  eventBytes: 1024 * 1024,
+  /** All extensions of one event, keys and values. */
+  extensionBytes: 16 * 1024,
+  extensionCount: 64,
+  /** Id, source, subject, schema, content type, partition key: each. Source and id are also limited by AMQP's 255-byte short strings where they become one. */
+  attributeBytes: 4 * 1024,
+  /** An event type that *we* publish; it is the routing key. What arrives may be any AMQP routing key. */
+  typeBytes: 200,
+  typeWords: 16,
+  /** A consumer name. */
+  nameBytes: 200,
+  patternBytes: 200,
+  patternWords: 16,
+  /** `#` in one pattern: RabbitMQ's matching time grows by a factor of ten with each. */
+  patternHashes: 2,
+  patternsPerConfig: 32,
+  /** A pack: whichever comes first. */
+  packBytes: 64 * 1024,
+  packEvents: 200,
+  /** Distinct types in a pack beside the routing key's own: they travel in the CC header. */
+  packCcTypes: 16,
+  /** An EventBatch on the stream: max(this, one event). */
+  batchBytes: 1024 * 1024,
+  /** Events of one segment, unless a single AMQP message holds more. */
+  segmentEvents: 500,
+  /** Bytes of one segment, unless a single AMQP message holds more. */
+  segmentBytes: 1024 * 1024,
+  /** A message body that a receiver keeps; a larger one goes to quarantine without its bytes. */
+  messageBytes: 16 * 1024 * 1024,
+  /** Requests to the broker and the archiver. */
+  requestBytes: 4 * 1024 * 1024,
+  publishEvents: 1000,
+  /** Messages RabbitMQ may send ahead of our acks. Quorum queues take at most 2 000. */
+  prefetch: 500,
+  /** One chunk read from a log for one consumer: bounds memory per reader. */
+  chunkEvents: 500,
+  chunkBytes: 1024 * 1024,
+  /** Newest segments one receiver keeps in memory. */
+  tailBytes: 4 * 1024 * 1024,
+  maxInFlight: 10_000,
+  defaultMaxInFlight: 1024,
+  /** Un-settled bytes of one publisher. */
+  publisherBufferBytes: 16 * 1024 * 1024,
+} as const;
+
+/** Every time-out and period of Warren, in milliseconds. */
+export const Times = {
+  amqpHeartbeatMs: 5_000,
+  amqpConnectMs: 4_000,
+  publishConfirmMs: 15_000,
+  databaseConnectMs: 3_000,
+  databaseStatementMs: 5_000,
+  databaseLockMs: 1_000,
+  databaseIdleInTransactionMs: 5_000,
+  /** A query without an answer for so long: its connection is destroyed. */
+  databaseSocketMs: 10_000,
+  /** Acks are saved so long after the first unsaved one. */
+  offsetFlushMs: 100,
+  http2PingMs: 5_000,
+  http2PingTimeoutMs: 5_000,
+  heartbeatMs: 15_000,
+  sessionMs: 60_000,
+  backoffMinMs: 100,
+  backoffMaxMs: 10_000,
+  drainMs: 10_000,
+} as const;

@@ -1,0 +1,15 @@
+export type {
+  AckMode,
+  ConsumerPhase,
+  ConsumerView,
+  CoreCounters,
+  Frame,
+  NewSubscription,
+  OnConflict,
+  ReceiverView,
+  Session,
+  StartFrom,
+  StopReason,
+  StopSubscriber,
+  Subscriptions,
+} from "./subscription.ts";

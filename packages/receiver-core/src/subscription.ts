@@ -1,0 +1,150 @@
+import type { EncodedBatch, Offset, WarrenError } from "@warren/protocol";
+import type { LogGap } from "@warren/event-store";
+import type { ReceiverConfig } from "@warren/state-store";
+
+/** Where a new consumer name begins. */
+export type StartFrom =
+  | { readonly kind: "latest" }
+  | { readonly kind: "earliest" }
+  /** Milliseconds since 1970. */
+  | { readonly kind: "time"; readonly time: number }
+  | { readonly kind: "after-offset"; readonly afterOffset: Offset };
+
+/** What to do when the name already has a session. */
+export type OnConflict = "standby" | "take-over" | "reject";
+
+/** Who acknowledges. */
+export type AckMode = "explicit" | "auto";
+
+/** Typed message *new subscription*: a subscriber asks for the events of a config under a name. Already validated by the caller. */
+export interface NewSubscription {
+  /** Empty: ephemeral, nothing is kept. */
+  readonly consumer: string;
+  readonly config: ReceiverConfig;
+  readonly start: StartFrom;
+  readonly maxInFlight: number;
+  readonly onConflict: OnConflict;
+  readonly ackMode: AckMode;
+  readonly sessionTimeoutMs: number;
+  /** The log id and offset the subscriber itself kept; undefined when it kept none. */
+  readonly known?: { readonly logId: string; readonly offset: Offset } | undefined;
+  /** Empty: every open is another program. */
+  readonly instanceId: string;
+}
+
+/** Why a subscriber is stopped. */
+export type StopReason = "stream-ended" | "silent" | "taken-over" | "draining" | "failed" | "fenced";
+
+/** Typed message *stop subscriber*: the stream ended, or its session is silent. The receiver is found by config, the consumer by name. */
+export interface StopSubscriber {
+  readonly config: ReceiverConfig;
+  readonly consumer: string;
+  readonly sessionId: string;
+  readonly reason: StopReason;
+}
+
+/** A frame for the subscriber, in the order in which it must be sent. */
+export type Frame =
+  | { readonly kind: "standby"; readonly activeSince: number }
+  | {
+      readonly kind: "opened";
+      readonly sessionId: string;
+      readonly sessionToken: bigint;
+      readonly receiverKey: string;
+      readonly afterOffset: Offset;
+      readonly headOffset: Offset;
+      readonly logId: string;
+      readonly resumed: boolean;
+    }
+  /** Events `from..` of the batch: those before index `from` lie below the consumer's next offset and are not for it. */
+  | { readonly kind: "batch"; readonly batch: EncodedBatch; readonly from: number; readonly to: number }
+  | { readonly kind: "caught-up"; readonly offset: Offset }
+  | { readonly kind: "fell-behind"; readonly offset: Offset }
+  | { readonly kind: "gap"; readonly gap: LogGap }
+  | { readonly kind: "acked"; readonly ackedOffset: Offset }
+  | { readonly kind: "heartbeat"; readonly headOffset: Offset; readonly sentOffset: Offset; readonly waitingForAck: boolean }
+  | { readonly kind: "draining"; readonly retryAfterMs: number };
+
+/** One open stream of a subscriber. */
+export interface Session {
+  /** Known from the start; named in `opened`. */
+  readonly sessionId: string;
+  /**
+   * The frames, one at a time: asking for the next one means the last one was handed to the stream (back-pressure). Ends without an error when
+   * `stop` was called, else throws the WarrenError that ended the session. To be iterated once. `return()` stops the subscriber.
+   */
+  frames(): AsyncIterableIterator<Frame>;
+  /**
+   * Everything up to and with `offset` is done. Throws ACK_INVALID when it lies above what was sent; the session goes on. A lower one than before
+   * changes nothing. Saving is asynchronous: an `acked` frame tells when.
+   */
+  ack(upToOffset: Offset): void;
+  /** A sign of life, so that the session does not count as silent. */
+  ping(): void;
+  /** The stream ended: the consumer is put to sleep. Twice is fine. */
+  stop(reason: StopReason): void;
+}
+
+/** A receiver as an operator sees it. */
+export interface ReceiverView {
+  readonly receiverKey: string;
+  readonly config: ReceiverConfig;
+  readonly queue: string;
+  readonly logId: string;
+  readonly headOffset: Offset;
+  readonly oldestOffset: Offset;
+  readonly consuming: boolean;
+  /** Why it does not consume. */
+  readonly waitingFor: WarrenError | undefined;
+  readonly completeSince: number | undefined;
+  readonly activeConsumers: number;
+  readonly sleepingConsumers: number;
+}
+
+/** Where a consumer is. */
+export type ConsumerPhase = "asleep" | "catching-up" | "live";
+
+/** A consumer as an operator sees it. */
+export interface ConsumerView {
+  readonly name: string;
+  readonly receiverKey: string;
+  readonly config: ReceiverConfig;
+  readonly phase: ConsumerPhase;
+  readonly ackedOffset: Offset;
+  readonly sentOffset: Offset;
+  readonly headOffset: Offset;
+  readonly sessionToken: bigint;
+  /** Milliseconds since 1970. */
+  readonly stateSince: number;
+  readonly standbySessions: number;
+}
+
+/** Counters since start, for metrics. */
+export interface CoreCounters {
+  readonly eventsReceived: number;
+  readonly eventsStored: number;
+  readonly repeatsDropped: number;
+  readonly quarantined: number;
+  readonly eventsSent: number;
+  readonly appends: number;
+  readonly offsetSaves: number;
+}
+
+/** What the apps see of receiver-core. `ReceiverManager` implements it. */
+export interface Subscriptions {
+  /** Loads state; every consumer starts asleep, every receiver begins to consume. Rejects only on abort: waits for the database. */
+  start(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Reacts to *new subscription*. Never throws: what is wrong ends `frames()`. */
+  newSubscription(message: NewSubscription): Session;
+  /** Reacts to *stop subscriber*. Unknown or stopped already: nothing happens. */
+  stopSubscriber(message: StopSubscriber): void;
+  /** Ack by session id, from another connection than the stream; resolves with the saved low-water mark. SESSION_CLOSED, ACK_INVALID, STORE_UNAVAILABLE. */
+  ack(sessionId: string, upToOffset: Offset, options: { readonly signal: AbortSignal }): Promise<Offset>;
+  receivers(): readonly ReceiverView[];
+  consumers(): readonly ConsumerView[];
+  counters(): CoreCounters;
+  /** Sends `draining` to every session, ends them, saves offsets, closes queues. Twice is fine. */
+  drain(): Promise<void>;
+  /** Stops at once, as a crash would: nothing is saved. For tests and the demo. */
+  drop(): void;
+}

@@ -1,0 +1,86 @@
+import type { Offset } from "@warren/protocol";
+
+/** Which events a receiver takes; the identity of a receiver in its canonical form. */
+export interface ReceiverConfig {
+  readonly exchange: string;
+  /** AMQP topic patterns. Canonical: sorted, without repeats. */
+  readonly patterns: readonly string[];
+}
+
+/** `creating`: the queue may not exist yet. `ready`: queue and bindings exist. `retiring`: about to be removed. */
+export type ReceiverPhase = "creating" | "ready" | "retiring";
+
+/** A receiver as it is kept. */
+export interface ReceiverRow {
+  readonly receiverId: bigint;
+  readonly configKey: string;
+  readonly config: ReceiverConfig;
+  readonly phase: ReceiverPhase;
+  /** Since when its log is complete: when its queue was first bound, in milliseconds since 1970; undefined while `creating`. */
+  readonly completeSince: number | undefined;
+}
+
+/** A consumer as it is kept. */
+export interface ConsumerRow {
+  readonly name: string;
+  readonly receiverId: bigint;
+  /** Saved low-water mark: nothing at or below it is delivered again. */
+  readonly ackedOffset: Offset;
+  /** Token of the newest session; 0n before the first. */
+  readonly sessionToken: bigint;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+/** Everything that survives a restart. */
+export interface StoredState {
+  readonly receivers: readonly ReceiverRow[];
+  readonly consumers: readonly ConsumerRow[];
+}
+
+/** What became of claiming a name. */
+export type ClaimResult =
+  | { readonly kind: "claimed"; readonly consumer: ConsumerRow; readonly created: boolean }
+  /** The name exists on another receiver. Nothing changed. */
+  | { readonly kind: "other-receiver"; readonly consumer: ConsumerRow; readonly config: ReceiverConfig };
+
+/** One offset to save. */
+export interface OffsetSave {
+  readonly name: string;
+  readonly sessionToken: bigint;
+  readonly ackedOffset: Offset;
+}
+
+/** What became of one offset: the saved low-water mark, or that a newer session has the name. */
+export type SaveResult =
+  | { readonly kind: "saved"; readonly name: string; readonly ackedOffset: Offset }
+  | { readonly kind: "fenced"; readonly name: string };
+
+/** Options of every call that waits. On abort a call rejects with `signal.reason`; what it had sent may still happen. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What survives a restart. Creating is synchronous and safe to repeat; every method throws STORE_UNAVAILABLE when the database is away.
+ * Every write is idempotent: after an error of unknown outcome the caller simply repeats it.
+ */
+export interface StateStore {
+  /** Everything, in one snapshot. Called before the API says it is serving. */
+  load(options?: CallOptions): Promise<StoredState>;
+  /** Finds the receiver of a config key, or makes it in phase `creating`. Two calls at once make one row. */
+  ensureReceiver(configKey: string, config: ReceiverConfig, options?: CallOptions): Promise<ReceiverRow>;
+  /** Moves `creating` to `ready`; sets `completeSince` when it is not set. */
+  markReady(receiverId: bigint, completeSince: number, options?: CallOptions): Promise<ReceiverRow>;
+  /**
+   * Takes a consumer name for a new session: makes the row when it does not exist (starting after `startAfter`), and gives a token from the
+   * one database-wide sequence, in one statement (W6). The token of a name only grows, also after delete and re-create.
+   */
+  claimConsumer(name: string, receiverId: bigint, startAfter: Offset, options?: CallOptions): Promise<ClaimResult>;
+  /** A token for a session without a name, from the same sequence. */
+  nextToken(options?: CallOptions): Promise<bigint>;
+  /** Saves offsets: monotone (a smaller one changes nothing and answers the saved one) and fenced by token, each name by itself. */
+  saveOffsets(saves: readonly OffsetSave[], options?: CallOptions): Promise<readonly SaveResult[]>;
+  /** The consumer as it is kept, or undefined. */
+  consumer(name: string, options?: CallOptions): Promise<ConsumerRow | undefined>;
+}

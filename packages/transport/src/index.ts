@@ -1,0 +1,18 @@
+export type {
+  ChannelClosed,
+  ConsumeOptions,
+  Delivery,
+  ExchangeSpec,
+  HeaderValue,
+  MessageProperties,
+  MessagePublisher,
+  MessagePublisherOptions,
+  OutgoingMessage,
+  PublishOutcome,
+  QueueConsumer,
+  QueueConsumerHandler,
+  QueueSpec,
+  Topology,
+  Transport,
+  TransportStatus,
+} from "./transport.ts";
