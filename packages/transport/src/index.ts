@@ -3,8 +3,6 @@ export type {
   ConsumeOptions,
   Delivery,
   ExchangeSpec,
-  HeaderValue,
-  MessageProperties,
   MessagePublisher,
   MessagePublisherOptions,
   OutgoingMessage,

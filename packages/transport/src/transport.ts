@@ -1,26 +1,5 @@
 import type { WarrenError } from "@warren/protocol";
-
-/** A value of an AMQP header, copied out of the client library: own keys only, tables as maps. */
-export type HeaderValue =
-  | string
-  | number
-  | bigint
-  | boolean
-  | null
-  | Uint8Array
-  | Date
-  | readonly HeaderValue[]
-  | ReadonlyMap<string, HeaderValue>;
-
-/** Properties of an AMQP message that Warren reads or writes. */
-export interface MessageProperties {
-  readonly contentType?: string | undefined;
-  readonly messageId?: string | undefined;
-  readonly appId?: string | undefined;
-  /** Seconds since 1970, as AMQP has it. */
-  readonly timestamp?: number | undefined;
-  readonly headers: ReadonlyMap<string, HeaderValue>;
-}
+import type { MessageProperties } from "@warren/protocol/amqp";
 
 /** One AMQP hand-over. Never called an event: it may hold several. */
 export interface Delivery extends MessageProperties {

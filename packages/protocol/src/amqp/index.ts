@@ -1,1 +1,1 @@
-export {};
+export type { AmqpMessage, HeaderValue, MessageProperties } from "./message.ts";
