@@ -1,1 +1,13 @@
-export {};
+export { stepConsumer } from "./consumer-machine.ts";
+export {
+  asleep,
+  inFlight,
+  type Awake,
+  type ConsumerEffect,
+  type ConsumerInput,
+  type ConsumerState,
+  type ConsumerStep,
+  type Grant,
+  type SessionSpec,
+} from "./consumer-state.ts";
+export { startReceiver, stepReceiver, type ReceiverEffect, type ReceiverInput, type ReceiverState, type ReceiverStep } from "./receiver-machine.ts";

@@ -1,0 +1,217 @@
+import type { EventLog } from "@warren/event-store";
+import { assert, isWarrenError, lastOffsetOf, WarrenError, type Clock, type Logger, type Offset } from "@warren/protocol";
+import { readChunk, type ChunkSize, type Tail } from "@warren/replay";
+import { stepConsumer } from "./machine/consumer-machine.ts";
+import { asleep, type ConsumerEffect, type ConsumerInput, type ConsumerState, type Grant, type SessionSpec } from "./machine/consumer-state.ts";
+import type { SessionStream } from "./session-stream.ts";
+import type { ConsumerPhase, NewSubscription } from "./subscription.ts";
+
+/** A grant before the consumer's place in memory is known. */
+export type ClaimedName = Omit<Grant, "head" | "tailFirst">;
+
+/** What a consumer needs of its receiver. */
+export interface ConsumerDeps {
+  readonly name: string;
+  readonly receiverId: bigint;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly chunk?: ChunkSize | undefined;
+  readonly tail: () => Tail;
+  readonly claim: (message: NewSubscription, signal: AbortSignal) => Promise<ClaimedName>;
+  readonly save: (token: bigint, offset: Offset) => void;
+  readonly backoff: (attempt: number) => number;
+  readonly sent: (events: number) => void;
+  /** It has a session (`true`), or has none any more. */
+  readonly moved: (awake: boolean) => void;
+}
+
+interface OpenSession {
+  readonly message: NewSubscription;
+  readonly stream: SessionStream;
+}
+
+/** A consumer: the thin shell that feeds its machine and carries out what the machine decides. */
+export class Consumer {
+  readonly name: string;
+  readonly #deps: ConsumerDeps;
+  readonly #sessions = new Map<string, OpenSession>();
+  #state: ConsumerState;
+  #stateSince: number;
+  #inputs: ConsumerInput[] = [];
+  #running = false;
+  #token = 0n;
+
+  constructor(deps: ConsumerDeps, ackedOffset: Offset) {
+    this.name = deps.name;
+    this.#deps = deps;
+    this.#state = asleep(ackedOffset);
+    this.#stateSince = deps.clock.wallMs();
+  }
+
+  get phase(): ConsumerPhase {
+    return this.#state.awake?.mode ?? "asleep";
+  }
+
+  get ackedOffset(): Offset {
+    return this.#state.awake?.acked ?? this.#state.acked;
+  }
+
+  get sentOffset(): Offset {
+    return this.#state.awake === undefined ? this.#state.acked : this.#state.awake.next - 1n;
+  }
+
+  get sessionToken(): bigint {
+    return this.#state.awake?.token ?? this.#token;
+  }
+
+  get stateSince(): number {
+    return this.#stateSince;
+  }
+
+  get standbySessions(): number {
+    return this.#state.waiting.length;
+  }
+
+  /** No session, and none on its way. */
+  get idle(): boolean {
+    return this.#state.awake === undefined && this.#state.claiming === undefined && this.#state.waiting.length === 0;
+  }
+
+  /** A session for this name. */
+  open(message: NewSubscription, stream: SessionStream): void {
+    const { sessionId } = stream;
+    this.#sessions.set(sessionId, { message, stream });
+    const spec: SessionSpec = {
+      sessionId,
+      instanceId: message.instanceId,
+      onConflict: message.onConflict,
+      ackMode: message.ackMode,
+      maxInFlight: message.maxInFlight,
+      sessionTimeoutMs: message.sessionTimeoutMs,
+    };
+    this.dispatch({ kind: "open", session: spec });
+  }
+
+  /** Feeds the machine. Inputs that come while effects run wait for their turn, so that effects stay in order. */
+  dispatch(input: ConsumerInput): void {
+    this.#inputs.push(input);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        const before = this.phase;
+        const { state, effects } = stepConsumer(this.#state, next, this.#deps.clock.monotonicMs());
+        this.#state = state;
+        if (this.phase !== before) this.#stateSince = this.#deps.clock.wallMs();
+        for (const effect of effects) this.#run(effect);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #run(effect: ConsumerEffect): void {
+    switch (effect.kind) {
+      case "claim":
+        void this.#claim(effect.session.sessionId);
+        return;
+      case "emit": {
+        const { frame } = effect;
+        if (frame.kind === "batch") this.#deps.sent(frame.to - frame.from);
+        this.#sessions.get(effect.sessionId)?.stream.push(frame);
+        return;
+      }
+      case "stand-by":
+        this.#sessions.get(effect.sessionId)?.stream.push({ kind: "standby", activeSince: this.#stateSince });
+        return;
+      case "read-tail":
+        this.#readTail(effect.sessionId, effect.offset);
+        return;
+      case "read-log":
+        void this.#readLog(effect.sessionId, effect.afterOffset);
+        return;
+      case "retry-read":
+        this.#deps.clock.after(this.#deps.backoff(effect.attempt), () => {
+          this.dispatch({ kind: "read-retry", sessionId: effect.sessionId });
+        });
+        return;
+      case "save":
+        this.#deps.save(effect.token, effect.offset);
+        return;
+      case "end": {
+        const session = this.#sessions.get(effect.sessionId);
+        this.#sessions.delete(effect.sessionId);
+        session?.stream.end(effect.error);
+        return;
+      }
+      case "woke":
+        this.#woke(effect.sessionId);
+        return;
+      case "slept":
+        this.#deps.logger.info("consumer slept", { consumer: this.name, reason: effect.reason, ackedOffset: String(this.#state.acked) });
+        if (this.#state.awake === undefined) this.#deps.moved(false);
+    }
+  }
+
+  #woke(sessionId: string): void {
+    const { awake } = this.#state;
+    const stream = this.#sessions.get(sessionId)?.stream;
+    if (awake === undefined || stream === undefined) return;
+    this.#token = awake.token;
+    this.#deps.logger.info("consumer woke", { consumer: this.name, sessionToken: String(awake.token), afterOffset: String(awake.acked) });
+    this.#deps.moved(true);
+    const current = () => (this.#state.awake?.session.sessionId === sessionId ? this.#state.awake : undefined);
+    stream.attach({
+      pull: () => this.dispatch({ kind: "pull", sessionId }),
+      ack: (upTo) => this.dispatch({ kind: "ack", sessionId, upTo }),
+      ping: () => this.dispatch({ kind: "ping", sessionId }),
+      get sentOffset() {
+        const mine = current();
+        return mine === undefined ? undefined : mine.next - 1n;
+      },
+    });
+  }
+
+  async #claim(sessionId: string): Promise<void> {
+    const session = this.#sessions.get(sessionId);
+    try {
+      assert(session !== undefined, "a session that claims is open");
+      // Not the stream's signal: a claim that was sent may have been granted, and must be heard.
+      const granted = await this.#deps.claim(session.message, new AbortController().signal);
+      const tail = this.#deps.tail();
+      this.dispatch({ kind: "claimed", sessionId, grant: { ...granted, head: tail.head, tailFirst: tail.first } });
+    } catch (error) {
+      this.dispatch({ kind: "claim-failed", sessionId, error: toWarrenError(error) });
+    }
+  }
+
+  #readTail(sessionId: string, offset: Offset): void {
+    const segment = this.#deps.tail().find(offset);
+    assert(segment !== undefined, `the tail does not hold offset ${offset}`);
+    this.dispatch({ kind: "segments", sessionId, segments: [segment] });
+  }
+
+  async #readLog(sessionId: string, afterOffset: Offset): Promise<void> {
+    const signal = this.#sessions.get(sessionId)?.stream.signal;
+    if (signal === undefined) return;
+    try {
+      const { log, receiverId, chunk } = this.#deps;
+      const result = await readChunk(log, receiverId, afterOffset, { chunk, signal });
+      if (result.kind === "pruned") {
+        this.dispatch({ kind: "pruned", sessionId, gap: result.gap });
+        return;
+      }
+      const [first] = result.segments;
+      // "Nothing" or a hole is an error, never "caught up".
+      assert(first !== undefined && first.firstOffset <= afterOffset + 1n && lastOffsetOf(first) > afterOffset, `the log has a hole after ${afterOffset}`);
+      this.dispatch({ kind: "segments", sessionId, segments: result.segments });
+    } catch (error) {
+      if (!signal.aborted) this.dispatch({ kind: "read-failed", sessionId, error: toWarrenError(error) });
+    }
+  }
+}
+
+function toWarrenError(error: unknown): WarrenError {
+  return isWarrenError(error) ? error : new WarrenError("ILLEGAL_STATE", "unexpected error", { cause: error });
+}

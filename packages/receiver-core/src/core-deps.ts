@@ -1,0 +1,50 @@
+import type { EventLog } from "@warren/event-store";
+import { backoffDelay, type Clock, type IdSource, type Logger } from "@warren/protocol";
+import type { ChunkSize } from "@warren/replay";
+import type { OffsetWriter, StateStore } from "@warren/state-store";
+import type { Transport } from "@warren/transport";
+import type { PastProbe } from "./start-offset.ts";
+
+/** Everything receiver-core reaches the world through. */
+export interface CoreDeps {
+  readonly transport: Transport;
+  readonly log: EventLog;
+  readonly state: StateStore;
+  readonly offsets: OffsetWriter;
+  readonly past: PastProbe;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+/** Options of a deployment. */
+export interface CoreOptions {
+  /** Prefix of queue names. */
+  readonly namespace: string;
+  /** Exchange that receivers bind to; it is waited for, never made (the archiver owns it). */
+  readonly exchange: string;
+  /** Messages RabbitMQ may send ahead, per receiver. Default 500. */
+  readonly prefetch?: number | undefined;
+  /** Bytes of newest segments in memory, per receiver. Default 4 MiB. */
+  readonly tailBytes?: number | undefined;
+  /** Bounds of one chunk of catch-up. */
+  readonly chunk?: ChunkSize | undefined;
+}
+
+/** Back-off with full jitter, by number of failures in a row. Milliseconds. */
+export function backoff(deps: Pick<CoreDeps, "random">, attempt: number): number {
+  return backoffDelay(attempt, deps.random);
+}
+
+/** Counters of one process, written by receivers and consumers. */
+export interface MutableCounters {
+  eventsReceived: number;
+  eventsStored: number;
+  repeatsDropped: number;
+  quarantined: number;
+  eventsSent: number;
+  appends: number;
+  offsetSaves: number;
+}

@@ -1,0 +1,79 @@
+import type { KnownEvent } from "@warren/event-store";
+import { sameContent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
+
+/** One AMQP message, taken apart. `bytes`: size of its events. */
+export interface PendingMessage {
+  readonly tag: number;
+  readonly events: readonly EventSlice[];
+  readonly rejected: readonly QuarantinedEvent[];
+  readonly bytes: number;
+}
+
+/** What one append stores: all events of some consecutive messages. Acked as a whole, up to `tag` of `channel`. */
+export interface Batch {
+  readonly channel: number;
+  readonly tag: number;
+  readonly events: readonly EventSlice[];
+  readonly quarantined: readonly QuarantinedEvent[];
+}
+
+/** A batch after something was taken out of it. */
+export interface CutBatch {
+  readonly batch: Batch;
+  /** Events dropped because they are stored already. */
+  readonly repeats: number;
+  /** Events moved to quarantine because another event has their id. */
+  readonly conflicts: number;
+}
+
+/** Joins whole messages (W1: a batch never ends inside one); an event that stands in it twice is a repeat, or a conflict of ids. */
+export function mergeMessages(channel: number, messages: readonly PendingMessage[]): Omit<CutBatch, "conflicts"> {
+  const events: EventSlice[] = [];
+  const quarantined: QuarantinedEvent[] = [];
+  const seen = new Map<string, EventSlice>();
+  let repeats = 0;
+  let tag = 0;
+  for (const message of messages) {
+    tag = message.tag;
+    quarantined.push(...message.rejected);
+    for (const event of message.events) {
+      const identity = `${event.source}\0${event.id}`;
+      const earlier = seen.get(identity);
+      if (earlier === undefined) {
+        seen.set(identity, event);
+        events.push(event);
+      } else if (sameContent(earlier.bytes, event.bytes)) {
+        repeats += 1;
+      } else {
+        quarantined.push(conflictOf(event));
+      }
+    }
+  }
+  return { batch: { channel, tag, events, quarantined }, repeats };
+}
+
+/** Takes out what the log has (W3): a repeat is dropped, an event with the id of another one goes to quarantine. */
+export function cutKnown(batch: Batch, known: readonly KnownEvent[]): CutBatch {
+  if (known.length === 0) return { batch, repeats: 0, conflicts: 0 };
+  const byIndex = new Map(known.map((entry) => [entry.index, entry]));
+  const quarantined = [...batch.quarantined];
+  let repeats = 0;
+  let conflicts = 0;
+  const events = batch.events.filter((event, index) => {
+    const entry = byIndex.get(index);
+    if (entry === undefined) return true;
+    if (entry.sameContent) {
+      repeats += 1;
+    } else {
+      quarantined.push(conflictOf(event));
+      conflicts += 1;
+    }
+    return false;
+  });
+  return { batch: { ...batch, events, quarantined }, repeats, conflicts };
+}
+
+function conflictOf(event: EventSlice): QuarantinedEvent {
+  const { source, id, type, bytes } = event;
+  return { reason: "id_conflict", detail: "another event with this source and id is stored, with other content", bytes, source, id, type };
+}

@@ -1,0 +1,264 @@
+import type { EncodedBatch } from "@warren/protocol";
+import { Times, WarrenError } from "@warren/protocol";
+import { describe, expect, test } from "vitest";
+import { stepConsumer } from "./consumer-machine.ts";
+import { asleep, type ConsumerEffect, type ConsumerInput, type ConsumerState, type Grant, type SessionSpec } from "./consumer-state.ts";
+
+const spec = (sessionId: string, more: Partial<SessionSpec> = {}): SessionSpec => ({
+  sessionId,
+  instanceId: "",
+  onConflict: "standby",
+  ackMode: "explicit",
+  maxInFlight: 100,
+  sessionTimeoutMs: 60_000,
+  ...more,
+});
+
+const grant = (more: Partial<Grant> = {}): Grant => ({
+  token: 1n,
+  afterOffset: 0n,
+  resumed: false,
+  receiverKey: "key",
+  logId: "log",
+  head: 0n,
+  tailFirst: 1n,
+  gaps: [],
+  ...more,
+});
+
+const segment = (firstOffset: bigint, count: number, size = 10): EncodedBatch => ({
+  firstOffset,
+  count,
+  bytes: new Uint8Array(count * size),
+  eventEnds: Uint32Array.from({ length: count }, (_, i) => (i + 1) * size),
+  recordedAt: 0,
+});
+
+/** Drives one consumer and keeps what it decided, in short words. */
+class Driver {
+  state: ConsumerState = asleep(0n);
+  now = 0;
+
+  do(...inputs: readonly ConsumerInput[]): string[] {
+    return inputs.flatMap((input) => {
+      const step = stepConsumer(this.state, input, this.now);
+      this.state = step.state;
+      return step.effects.map(words);
+    });
+  }
+
+  /** Opens session `s`, granted as given. */
+  awake(given: Partial<Grant> = {}, session: Partial<SessionSpec> = {}): this {
+    this.do({ kind: "open", session: spec("s", session) }, { kind: "claimed", sessionId: "s", grant: grant(given) });
+    return this;
+  }
+}
+
+function words(effect: ConsumerEffect): string {
+  switch (effect.kind) {
+    case "emit": {
+      const { frame } = effect;
+      if (frame.kind === "batch") return `batch ${frame.batch.firstOffset + BigInt(frame.from)}-${frame.batch.firstOffset + BigInt(frame.to - 1)}`;
+      if (frame.kind === "gap") return frame.gap.kind === "pruned" ? `gap ${frame.gap.firstOffset}-${frame.gap.lastOffset}` : `gap after ${frame.gap.afterOffset}`;
+      if (frame.kind === "caught-up" || frame.kind === "fell-behind") return `${frame.kind} ${frame.offset}`;
+      return `${frame.kind} ${effect.sessionId}`;
+    }
+    case "claim":
+      return `claim ${effect.session.sessionId}`;
+    case "end":
+      return `end ${effect.sessionId} ${effect.error?.code ?? "ok"}`;
+    case "read-log":
+      return `read-log after ${effect.afterOffset}`;
+    case "read-tail":
+      return `read-tail ${effect.offset}`;
+    case "save":
+      return `save ${effect.offset} as ${effect.token}`;
+    case "slept":
+      return `slept ${effect.reason}`;
+    case "woke":
+    case "stand-by":
+    case "retry-read":
+      return `${effect.kind} ${effect.sessionId}`;
+  }
+}
+
+const pull: ConsumerInput = { kind: "pull", sessionId: "s" };
+const ack = (upTo: bigint): ConsumerInput => ({ kind: "ack", sessionId: "s", upTo });
+const segments = (...given: readonly EncodedBatch[]): ConsumerInput => ({ kind: "segments", sessionId: "s", segments: given });
+const away = new WarrenError("STORE_UNAVAILABLE", "away");
+
+describe("stepConsumer()", () => {
+  test("wakes, catches up from the log, goes over to the tail and is live", () => {
+    const driver = new Driver();
+    expect(driver.do({ kind: "open", session: spec("s") })).toEqual(["claim s"]);
+    expect(driver.do({ kind: "claimed", sessionId: "s", grant: grant({ afterOffset: 2n, head: 6n, tailFirst: 5n }) })).toEqual(["woke s", "opened s"]);
+    expect(driver.do(pull)).toEqual(["read-log after 2"]);
+    expect(driver.do(segments(segment(1n, 4)))).toEqual(["batch 3-4"]);
+    expect(driver.do(pull)).toEqual(["read-tail 5"]);
+    expect(driver.do(segments(segment(5n, 2)))).toEqual(["batch 5-6"]);
+    expect(driver.do(pull)).toEqual(["caught-up 6"]);
+    expect(driver.do(pull)).toEqual([]);
+    expect(driver.do({ kind: "stored", head: 7n, tailFirst: 5n })).toEqual(["read-tail 7"]);
+    expect(driver.do(segments(segment(7n, 1)))).toEqual(["batch 7-7"]);
+  });
+
+  test("I1: sends each offset once, in order, whatever a chunk holds", () => {
+    const driver = new Driver().awake({ afterOffset: 5n, head: 12n, tailFirst: 13n });
+    driver.do(pull);
+    expect(driver.do(segments(segment(1n, 3), segment(4n, 4), segment(8n, 2)))).toEqual(["batch 6-7"]);
+    expect(driver.do(pull)).toEqual(["batch 8-9"]);
+    // What the buffer does not hold consecutively is read again, never jumped over.
+    driver.do(pull);
+    expect(driver.do(segments(segment(11n, 2)))).toEqual(["read-log after 9"]);
+  });
+
+  test("I2: makes at most one frame of events per wish", () => {
+    const driver = new Driver().awake({ head: 9n, tailFirst: 10n });
+    driver.do(pull);
+    expect(driver.do(segments(segment(1n, 3), segment(4n, 3)))).toEqual(["batch 1-3"]);
+    expect(driver.do({ kind: "stored", head: 10n, tailFirst: 10n }, { kind: "ping", sessionId: "s" })).toEqual([]);
+    expect(driver.do(pull)).toEqual(["batch 4-6"]);
+  });
+
+  test("I3: waits for acks when max_in_flight is reached", () => {
+    const driver = new Driver().awake({ head: 9n, tailFirst: 10n }, { maxInFlight: 4 });
+    driver.do(pull);
+    expect(driver.do(segments(segment(1n, 9)))).toEqual(["batch 1-4"]);
+    expect(driver.do(pull)).toEqual([]);
+    expect(driver.do(ack(3n))).toEqual(["save 3 as 1", "batch 5-7"]);
+    driver.do(pull);
+    expect(driver.do(ack(7n))).toEqual(["save 7 as 1", "batch 8-9"]);
+  });
+
+  test("I3: does not count a pruned range as in flight", () => {
+    const driver = new Driver().awake({ head: 1000n, tailFirst: 1001n }, { maxInFlight: 2 });
+    driver.do(pull);
+    const gap = { kind: "pruned", firstOffset: 1n, lastOffset: 990n, reason: "age" } as const;
+    expect(driver.do({ kind: "pruned", sessionId: "s", gap })).toEqual(["gap 1-990"]);
+    expect(driver.do(pull)).toEqual(["read-log after 990"]);
+    expect(driver.do(segments(segment(985n, 10)))).toEqual(["batch 991-992"]);
+    expect(driver.do(ack(992n), pull)).toEqual(["save 992 as 1", "batch 993-994"]);
+  });
+
+  test("I4: takes no ack below the last one or above what was sent", () => {
+    const driver = new Driver().awake({ head: 5n, tailFirst: 6n });
+    driver.do(pull, segments(segment(1n, 5)));
+    expect(driver.do(ack(6n))).toEqual([]);
+    expect(driver.do(ack(4n))).toEqual(["save 4 as 1"]);
+    expect(driver.do(ack(4n), ack(3n))).toEqual([]);
+    expect(driver.state.awake?.acked).toBe(4n);
+    expect(driver.do({ kind: "saved", token: 1n, ackedOffset: 4n })).toEqual(["acked s"]);
+    expect(driver.do({ kind: "saved", token: 9n, ackedOffset: 5n })).toEqual([]);
+  });
+
+  test("I5: takes the token, then ends the old session, then opens the new one", () => {
+    const driver = new Driver().awake({ head: 0n });
+    expect(driver.do({ kind: "open", session: spec("new", { onConflict: "take-over" }) })).toEqual(["claim new"]);
+    expect(driver.state.awake?.session.sessionId).toBe("s");
+    expect(driver.do({ kind: "claimed", sessionId: "new", grant: grant({ token: 2n }) })).toEqual([
+      "end s TAKEN_OVER",
+      "slept taken-over",
+      "woke new",
+      "opened new",
+    ]);
+    expect(driver.do(ack(0n), pull)).toEqual([]);
+  });
+
+  test("W6: the same instance takes over itself, another one stands by or is rejected", () => {
+    const driver = new Driver().awake({}, { instanceId: "a" });
+    expect(driver.do({ kind: "open", session: spec("other", { instanceId: "b" }) })).toEqual(["stand-by other"]);
+    expect(driver.do({ kind: "open", session: spec("third", { onConflict: "reject" }) })).toEqual(["end third CONSUMER_BUSY"]);
+    expect(driver.do({ kind: "open", session: spec("again", { instanceId: "a" }) })).toEqual(["claim again"]);
+    driver.do({ kind: "claimed", sessionId: "again", grant: grant({ token: 2n }) });
+    expect(driver.do({ kind: "stop", sessionId: "again", reason: "stream-ended" })).toEqual(["end again ok", "slept stream-ended", "claim other"]);
+  });
+
+  test("W6: of many that take over at once the last one wins", () => {
+    const driver = new Driver();
+    const opens = ["a", "b", "c"].map((id): ConsumerInput => ({ kind: "open", session: spec(id, { onConflict: "take-over" }) }));
+    expect(driver.do(...opens)).toEqual(["claim a"]);
+    expect(driver.do({ kind: "claimed", sessionId: "a", grant: grant() })).toEqual(["woke a", "opened a", "end b TAKEN_OVER", "claim c"]);
+  });
+
+  test("I6: drops a grant for a session that left", () => {
+    const driver = new Driver().awake();
+    driver.do({ kind: "open", session: spec("new", { onConflict: "take-over" }) });
+    expect(driver.do({ kind: "stop", sessionId: "new", reason: "stream-ended" })).toEqual(["end new ok"]);
+    expect(driver.do({ kind: "claimed", sessionId: "new", grant: grant({ token: 2n }) })).toEqual(["end s FENCED", "slept taken-over"]);
+    expect(driver.state.awake).toBeUndefined();
+  });
+
+  test("I7: says caught up once, when all that is stored was sent", () => {
+    const driver = new Driver().awake({ head: 2n, tailFirst: 1n });
+    expect(driver.do(pull, segments(segment(1n, 2)))).toEqual(["read-tail 1", "batch 1-2"]);
+    expect(driver.do(pull, pull)).toEqual(["caught-up 2"]);
+    expect(driver.do({ kind: "stored", head: 9n, tailFirst: 6n })).toEqual(["fell-behind 2"]);
+    expect(driver.do(pull, segments(segment(3n, 7)), pull)).toEqual(["read-log after 2", "batch 3-9", "caught-up 9"]);
+  });
+
+  test("I8: tells a gap at its place", () => {
+    const missed = { kind: "missed", afterOffset: 3n, fromTime: 1, toTime: 2, reason: "queue gone" } as const;
+    const driver = new Driver().awake({ head: 6n, tailFirst: 1n, gaps: [missed] });
+    expect(driver.do(pull, segments(segment(1n, 6)))).toEqual(["read-tail 1", "batch 1-3"]);
+    expect(driver.do(pull)).toEqual(["gap after 3"]);
+    expect(driver.do(pull, segments(segment(1n, 6)))).toEqual(["batch 4-6"]);
+    driver.do(pull, pull);
+    expect(driver.do({ kind: "gap-recorded", gap: { ...missed, afterOffset: 6n } })).toEqual(["gap after 6"]);
+  });
+
+  test("I9: counts un-acked events without a sign of life as silence, a quiet topic not", () => {
+    const driver = new Driver().awake({ head: 1n, tailFirst: 1n }, { sessionTimeoutMs: 100_000 });
+    driver.do(pull, segments(segment(1n, 1)), pull);
+    driver.now = 99_999;
+    driver.do({ kind: "ping", sessionId: "s" }, pull, { kind: "tick" });
+    driver.now = 199_998;
+    expect(driver.do(pull, { kind: "tick" })).toEqual(["heartbeat s"]);
+    driver.do(pull);
+    driver.now = 199_999;
+    expect(driver.do({ kind: "tick" })).toEqual(["end s SESSION_SILENT", "slept silent"]);
+
+    const quiet = new Driver().awake({ head: 1n, tailFirst: 1n });
+    quiet.do(pull, segments(segment(1n, 1)), ack(1n), pull, pull);
+    quiet.now = 10_000_000;
+    expect(quiet.do({ kind: "tick" })).toEqual(["heartbeat s"]);
+    expect(quiet.state.awake?.frameAt).toBeGreaterThan(Times.heartbeatMs);
+  });
+
+  test("W8: a stream that takes no frame is put to sleep", () => {
+    const driver = new Driver().awake({ head: 1n, tailFirst: 1n }, { ackMode: "auto", sessionTimeoutMs: 1_000 });
+    driver.do(pull, segments(segment(1n, 1)));
+    driver.now = 1_000;
+    expect(driver.do({ kind: "tick" })).toEqual(["end s SESSION_SILENT", "slept silent"]);
+  });
+
+  test("acks by itself in AUTO mode, when the frame was handed over", () => {
+    const driver = new Driver().awake({ head: 3n, tailFirst: 1n }, { ackMode: "auto" });
+    expect(driver.do(pull, segments(segment(1n, 3)))).toEqual(["read-tail 1", "batch 1-3"]);
+    expect(driver.do(pull)).toEqual(["save 3 as 1", "caught-up 3"]);
+  });
+
+  test("W11: reads again when the store was away, and ends on any other failure", () => {
+    const driver = new Driver().awake({ head: 3n, tailFirst: 4n });
+    driver.do(pull);
+    expect(driver.do({ kind: "read-failed", sessionId: "s", error: away })).toEqual(["retry-read s"]);
+    expect(driver.do({ kind: "read-retry", sessionId: "s" })).toEqual(["read-log after 0"]);
+    const bug = new WarrenError("ILLEGAL_STATE", "hole");
+    expect(driver.do({ kind: "read-failed", sessionId: "s", error: bug })).toEqual(["end s ILLEGAL_STATE", "slept failed"]);
+  });
+
+  test("ends every session of the name when the receiver is shut, and drops the grant that is under way", () => {
+    const driver = new Driver().awake();
+    driver.do({ kind: "open", session: spec("waits") }, { kind: "open", session: spec("new", { onConflict: "take-over" }) });
+    const error = new WarrenError("DRAINING", "drain");
+    expect(driver.do({ kind: "shut", error })).toEqual(["end waits DRAINING", "end new DRAINING", "end s DRAINING", "slept draining"]);
+    expect(driver.do({ kind: "claimed", sessionId: "new", grant: grant({ token: 2n }) })).toEqual([]);
+    expect(driver.state).toEqual(asleep(0n));
+  });
+
+  test("a failed claim leaves the open session alone", () => {
+    const driver = new Driver().awake();
+    driver.do({ kind: "open", session: spec("new", { onConflict: "take-over" }) });
+    expect(driver.do({ kind: "claim-failed", sessionId: "new", error: away })).toEqual(["end new STORE_UNAVAILABLE"]);
+    expect(driver.state.awake?.session.sessionId).toBe("s");
+  });
+});

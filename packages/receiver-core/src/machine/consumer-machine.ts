@@ -1,0 +1,260 @@
+import { Times, WarrenError, type Offset } from "@warren/protocol";
+import type { StopReason } from "../subscription.ts";
+import {
+  inFlight,
+  type Awake,
+  type Claiming,
+  type ConsumerEffect,
+  type ConsumerInput,
+  type ConsumerState,
+  type ConsumerStep,
+  type Grant,
+  type SessionSpec,
+} from "./consumer-state.ts";
+import { emit, flow, type FlowStep } from "./flow.ts";
+
+/*
+ * The life of a consumer name. Pure: state, input and monotonic time in; state and effects out.
+ * docs/spec/consumer-lifecycle.md is this table in words, with the invariants I1 to I9 and their tests.
+ *
+ *   asleep --open--> claiming --claimed--> catching-up <--fell behind / caught up--> live
+ *      ^                                        |                                     |
+ *      +------- stop, silent, taken over, fenced, shut ------------------------------+
+ *
+ * A name that is awake may be claimed by another session (take over): the old one goes on until the claim is granted.
+ */
+
+/** One step. Inputs that name a session which is not (or no longer) the one meant change nothing. */
+export function stepConsumer(state: ConsumerState, input: ConsumerInput, now: number): ConsumerStep {
+  switch (input.kind) {
+    case "open":
+      return open(state, input.session);
+    case "claimed":
+      return claimed(state, input.sessionId, input.grant, now);
+    case "claim-failed":
+      return claimFailed(state, input.sessionId, input.error);
+    case "stop":
+      return stop(state, input.sessionId, input.reason);
+    case "shut":
+      return shut(state, input.error);
+    case "fenced":
+      if (state.awake?.token !== input.token) return { state, effects: [] };
+      return nextInLine(sleep(state, state.awake, "taken-over", takenOver()));
+    case "tick":
+      return tick(state, now);
+    default:
+      return stepAwake(state, input, now);
+  }
+}
+
+type AwakeInput = Exclude<ConsumerInput, { kind: "open" | "claimed" | "claim-failed" | "stop" | "shut" | "fenced" | "tick" }>;
+
+function stepAwake(state: ConsumerState, input: AwakeInput, now: number): ConsumerStep {
+  const { awake } = state;
+  if (awake === undefined || ("sessionId" in input && input.sessionId !== awake.session.sessionId)) return { state, effects: [] };
+  switch (input.kind) {
+    case "pull": {
+      const auto = awake.session.ackMode === "auto" ? ack(awake, awake.next - 1n, now) : { awake, effects: [] };
+      return merge(state, auto, flow({ ...auto.awake, pulling: true }, now));
+    }
+    case "stored":
+      return merge(state, flow({ ...awake, head: input.head, tailFirst: input.tailFirst }, now));
+    case "segments":
+      return merge(state, flow({ ...awake, reading: false, readAttempt: 0, buffer: input.segments }, now));
+    case "pruned": {
+      const { firstOffset, lastOffset } = input.gap;
+      const first = firstOffset > awake.next ? firstOffset : awake.next;
+      const past = { ...awake, reading: false, next: lastOffset + 1n, skipped: [...awake.skipped, { first, last: lastOffset }] };
+      return merge(state, emit(past, { kind: "gap", gap: { ...input.gap, firstOffset: first } }, now));
+    }
+    case "read-failed": {
+      if (input.error.code !== "STORE_UNAVAILABLE") return nextInLine(sleep(state, awake, "failed", input.error));
+      // W11: the database is away; the read is asked again.
+      const readAttempt = awake.readAttempt + 1;
+      const effects: ConsumerEffect[] = [{ kind: "retry-read", sessionId: input.sessionId, attempt: readAttempt }];
+      return merge(state, { awake: { ...awake, readAttempt }, effects });
+    }
+    case "read-retry":
+      return merge(state, flow({ ...awake, reading: false }, now));
+    case "gap-recorded":
+      return merge(state, flow({ ...awake, gaps: [...awake.gaps, input.gap] }, now));
+    case "ack": {
+      const acked = ack(awake, input.upTo, now);
+      return merge(state, acked, flow(acked.awake, now));
+    }
+    case "ping":
+      return merge(state, { awake: { ...awake, signAt: now }, effects: [] });
+    case "saved":
+      if (input.token !== awake.token || awake.session.ackMode === "auto") return { state, effects: [] };
+      return merge(state, emit(awake, { kind: "acked", ackedOffset: input.ackedOffset }, now));
+  }
+}
+
+/** W7: the low-water mark never goes back, and never passes what was sent. */
+function ack(awake: Awake, upTo: Offset, now: number): FlowStep {
+  if (upTo <= awake.acked || upTo >= awake.next) return { awake: { ...awake, signAt: now }, effects: [] };
+  const skipped = awake.skipped.filter(({ last }) => last > upTo);
+  return {
+    awake: { ...awake, acked: upTo, skipped, signAt: now },
+    effects: [{ kind: "save", token: awake.token, offset: upTo }],
+  };
+}
+
+function open(state: ConsumerState, session: SessionSpec): ConsumerStep {
+  if (state.claiming !== undefined) return { state: { ...state, waiting: [...state.waiting, session] }, effects: [] };
+  if (state.awake === undefined || wins(session, state.awake.session)) return claim(state, session, []);
+  if (session.onConflict === "reject") return { state, effects: [busy(session)] };
+  return {
+    state: { ...state, waiting: [...state.waiting, session] },
+    effects: [{ kind: "stand-by", sessionId: session.sessionId }],
+  };
+}
+
+/** W6: whether `session` may end `holder`: it asked to, or it is the same program come back. */
+function wins(session: SessionSpec, holder: SessionSpec): boolean {
+  return session.onConflict === "take-over" || (session.instanceId !== "" && session.instanceId === holder.instanceId);
+}
+
+function claim(state: ConsumerState, session: SessionSpec, before: readonly ConsumerEffect[]): ConsumerStep {
+  const claiming: Claiming = { session, left: false };
+  return { state: { ...state, claiming }, effects: [...before, { kind: "claim", session }] };
+}
+
+function claimed(state: ConsumerState, sessionId: string, grant: Grant, now: number): ConsumerStep {
+  if (state.claiming?.session.sessionId !== sessionId) return { state, effects: [] };
+  const { session, left } = state.claiming;
+  // The token is taken, so whoever held the name is fenced, even when the one who asked for it left meanwhile.
+  const ended =
+    state.awake === undefined ? { state, effects: [] } : sleep(state, state.awake, "taken-over", left ? openAgain() : takenOver());
+  const free: ConsumerState = { ...ended.state, claiming: undefined, acked: grant.afterOffset };
+  if (left) return nextInLine({ state: free, effects: ended.effects });
+  const { token, afterOffset, resumed, receiverKey, logId, head, tailFirst, gaps } = grant;
+  const awake: Awake = {
+    session,
+    token,
+    mode: "catching-up",
+    next: afterOffset + 1n,
+    acked: afterOffset,
+    head,
+    tailFirst,
+    gaps,
+    skipped: [],
+    pulling: false,
+    reading: false,
+    buffer: [],
+    readAttempt: 0,
+    signAt: now,
+    frameAt: now,
+  };
+  const opened = emit(
+    awake,
+    { kind: "opened", sessionId, sessionToken: token, receiverKey, afterOffset, headOffset: head, logId, resumed },
+    now,
+  );
+  return settleWaiting({
+    state: { ...free, awake: opened.awake },
+    effects: [...ended.effects, { kind: "woke", sessionId }, ...opened.effects],
+  });
+}
+
+function claimFailed(state: ConsumerState, sessionId: string, error: WarrenError): ConsumerStep {
+  if (state.claiming?.session.sessionId !== sessionId) return { state, effects: [] };
+  const effects: ConsumerEffect[] = state.claiming.left ? [] : [{ kind: "end", sessionId, error }];
+  const free = { ...state, claiming: undefined };
+  return free.awake === undefined ? nextInLine({ state: free, effects }) : settleWaiting({ state: free, effects });
+}
+
+/** After a claim: who waits and may take over does so (the last one wins), who rejects is told, the others stand by. */
+function settleWaiting({ state, effects }: ConsumerStep): ConsumerStep {
+  const holder = state.awake?.session;
+  if (holder === undefined || state.waiting.length === 0) return { state, effects };
+  const out: ConsumerEffect[] = [...effects];
+  const waiting: SessionSpec[] = [];
+  let winner: SessionSpec | undefined;
+  for (const session of state.waiting) {
+    if (wins(session, holder)) {
+      if (winner !== undefined) out.push({ kind: "end", sessionId: winner.sessionId, error: takenOver() });
+      winner = session;
+    } else if (session.onConflict === "reject") {
+      out.push(busy(session));
+    } else {
+      waiting.push(session);
+      out.push({ kind: "stand-by", sessionId: session.sessionId });
+    }
+  }
+  const rest = { ...state, waiting };
+  return winner === undefined ? { state: rest, effects: out } : claim(rest, winner, out);
+}
+
+/** The name is free: the first that waits claims it. */
+function nextInLine({ state, effects }: ConsumerStep): ConsumerStep {
+  const [first, ...waiting] = state.waiting;
+  if (first === undefined || state.claiming !== undefined || state.awake !== undefined) return { state, effects };
+  return claim({ ...state, waiting }, first, effects);
+}
+
+function sleep(state: ConsumerState, awake: Awake, reason: StopReason, error: WarrenError | undefined): ConsumerStep {
+  const { sessionId } = awake.session;
+  return {
+    state: { ...state, awake: undefined, acked: awake.acked },
+    effects: [
+      { kind: "end", sessionId, error },
+      { kind: "slept", sessionId, reason },
+    ],
+  };
+}
+
+function stop(state: ConsumerState, sessionId: string, reason: StopReason): ConsumerStep {
+  if (state.awake?.session.sessionId === sessionId) return nextInLine(sleep(state, state.awake, reason, undefined));
+  if (state.claiming?.session.sessionId === sessionId) {
+    return { state: { ...state, claiming: { ...state.claiming, left: true } }, effects: [{ kind: "end", sessionId, error: undefined }] };
+  }
+  const waiting = state.waiting.filter((session) => session.sessionId !== sessionId);
+  if (waiting.length === state.waiting.length) return { state, effects: [] };
+  return { state: { ...state, waiting }, effects: [{ kind: "end", sessionId, error: undefined }] };
+}
+
+function shut(state: ConsumerState, error: WarrenError): ConsumerStep {
+  const effects: ConsumerEffect[] = state.waiting.map(({ sessionId }) => ({ kind: "end", sessionId, error }));
+  let next: ConsumerState = { ...state, waiting: [] };
+  if (next.claiming !== undefined && !next.claiming.left) {
+    effects.push({ kind: "end", sessionId: next.claiming.session.sessionId, error });
+    next = { ...next, claiming: { ...next.claiming, left: true } };
+  }
+  if (next.awake === undefined) return { state: next, effects };
+  const slept = sleep(next, next.awake, error.code === "DRAINING" ? "draining" : "fenced", error);
+  return { state: slept.state, effects: [...effects, ...slept.effects] };
+}
+
+/** Silence is un-acked events without a sign of life, or a stream that takes no frame; a quiet topic is neither. */
+function tick(state: ConsumerState, now: number): ConsumerStep {
+  const { awake } = state;
+  if (awake === undefined) return { state, effects: [] };
+  const waitingForAck = inFlight(awake) >= awake.session.maxInFlight;
+  const stuck = !awake.pulling || (awake.session.ackMode === "explicit" && inFlight(awake) > 0);
+  if (stuck && now - Math.max(awake.signAt, awake.pulling ? awake.signAt : awake.frameAt) >= awake.session.sessionTimeoutMs) {
+    const message = `no sign of life for ${awake.session.sessionTimeoutMs} ms with un-acked events; ack, send ping while a handler works, or ask for a longer session_timeout`;
+    return nextInLine(sleep(state, awake, "silent", new WarrenError("SESSION_SILENT", message)));
+  }
+  if (!awake.pulling || now - awake.frameAt < Times.heartbeatMs) return { state, effects: [] };
+  const heartbeat = { kind: "heartbeat", headOffset: awake.head, sentOffset: awake.next - 1n, waitingForAck } as const;
+  return merge(state, emit(awake, heartbeat, now));
+}
+
+function merge(state: ConsumerState, ...steps: readonly FlowStep[]): ConsumerStep {
+  const awake = steps.at(-1)?.awake;
+  return { state: { ...state, awake }, effects: steps.flatMap((step) => step.effects) };
+}
+
+function takenOver(): WarrenError {
+  return new WarrenError("TAKEN_OVER", "a newer session has this consumer name; do not reconnect, or use another name");
+}
+
+function openAgain(): WarrenError {
+  return new WarrenError("FENCED", "another session claimed this consumer name and left; open again");
+}
+
+function busy(session: SessionSpec): ConsumerEffect {
+  const error = new WarrenError("CONSUMER_BUSY", "the consumer name has a session; wait with STANDBY, use TAKE_OVER, or use another name");
+  return { kind: "end", sessionId: session.sessionId, error };
+}

@@ -1,0 +1,75 @@
+import { Limits, lastOffsetOf, type EncodedBatch, type Offset } from "@warren/protocol";
+import { planRead } from "@warren/replay";
+import type { Frame } from "../subscription.ts";
+import { inFlight, type Awake, type ConsumerEffect } from "./consumer-state.ts";
+
+/** An awake consumer and what to do now. */
+export interface FlowStep {
+  readonly awake: Awake;
+  readonly effects: readonly ConsumerEffect[];
+}
+
+/** A frame was made: the stream's wish is served. */
+export function emit(awake: Awake, frame: Frame, now: number): FlowStep {
+  return {
+    awake: { ...awake, pulling: false, frameAt: now },
+    effects: [{ kind: "emit", sessionId: awake.session.sessionId, frame }],
+  };
+}
+
+/**
+ * Makes the next frame when the stream asks for one: at most one frame per wish, so that nothing is buffered for a slow reader (W8).
+ * Offsets are consecutive (W5): what the buffer holds below `next` is skipped, a hole in it is our bug.
+ */
+export function flow(awake: Awake, now: number): FlowStep {
+  if (!awake.pulling || awake.reading) return { awake, effects: [] };
+  const gap = awake.gaps[0];
+  if (gap !== undefined && gap.afterOffset < awake.next) {
+    return emit({ ...awake, gaps: awake.gaps.slice(1) }, { kind: "gap", gap }, now);
+  }
+  const room = awake.session.maxInFlight - inFlight(awake);
+  if (room <= 0) return { awake, effects: [] };
+  const buffer = awake.buffer.filter((segment) => lastOffsetOf(segment) >= awake.next);
+  const segment = buffer[0];
+  if (segment !== undefined && segment.firstOffset <= awake.next) {
+    return sendEvents({ ...awake, buffer }, segment, room, gap?.afterOffset, now);
+  }
+  return read({ ...awake, buffer: [] }, now);
+}
+
+function read(awake: Awake, now: number): FlowStep {
+  const { sessionId } = awake.session;
+  switch (planRead(awake.next, awake)) {
+    case "wait":
+      if (awake.mode === "live") return { awake, effects: [] };
+      return emit({ ...awake, mode: "live" }, { kind: "caught-up", offset: awake.next - 1n }, now);
+    case "tail":
+      return { awake: { ...awake, reading: true }, effects: [{ kind: "read-tail", sessionId, offset: awake.next }] };
+    case "log":
+      if (awake.mode === "live") return emit({ ...awake, mode: "catching-up" }, { kind: "fell-behind", offset: awake.next - 1n }, now);
+      return { awake: { ...awake, reading: true }, effects: [{ kind: "read-log", sessionId, afterOffset: awake.next - 1n }] };
+  }
+}
+
+/** Sends events of `segment` from `next` on: not more than there is room, not past a gap, not above the bytes of one batch. */
+function sendEvents(awake: Awake, segment: EncodedBatch, room: number, until: Offset | undefined, now: number): FlowStep {
+  const from = Number(awake.next - segment.firstOffset);
+  const limit = until === undefined ? segment.count : Math.min(segment.count, Number(until - segment.firstOffset) + 1);
+  const to = fit(segment, from, Math.min(limit, from + room));
+  const idle = inFlight(awake) === 0;
+  const sent: Awake = {
+    ...awake,
+    next: awake.next + BigInt(to - from),
+    buffer: to === segment.count ? awake.buffer.slice(1) : awake.buffer,
+    signAt: idle ? now : awake.signAt,
+  };
+  return emit(sent, { kind: "batch", batch: segment, from, to }, now);
+}
+
+/** How far from `from` a batch may go: at least one event, else at most `Limits.batchBytes`. */
+function fit(segment: EncodedBatch, from: number, to: number): number {
+  const start = from === 0 ? 0 : (segment.eventEnds[from - 1] ?? 0);
+  let end = to;
+  while (end > from + 1 && (segment.eventEnds[end - 1] ?? 0) - start > Limits.batchBytes) end -= 1;
+  return end;
+}

@@ -1,0 +1,241 @@
+import type { AppendResult, Claim, KnownEvent } from "@warren/event-store";
+import { Limits, type EncodedBatch, type EventSlice, type Offset, type QuarantinedEvent } from "@warren/protocol";
+import { cutKnown, mergeMessages, type Batch, type PendingMessage } from "./batch.ts";
+
+/*
+ * The write side of a receiver: RabbitMQ's queue -> log. Pure: state and input in, state and effects out.
+ *
+ *   claiming --claimed--> running --fenced--> fenced          stopped is reached from everywhere
+ *
+ * Within `running` at most one append is in flight (`work`); what arrives meanwhile is the next batch:
+ *
+ *   idle --batch--> appending --appended--> idle
+ *                   appending --known-----> appending (cut down to what is new)
+ *                   appending --unknown or head moved--> resolving --resolved--> appending | idle
+ *                   appending | resolving --store away--> waiting --retry--> appending | resolving
+ */
+
+/** What the writer is doing with its one batch. */
+export type Work =
+  | { readonly kind: "idle" }
+  | { readonly kind: "appending"; readonly batch: Batch }
+  /** The outcome of an append is not known: frozen until it is known which events are stored (W2). */
+  | { readonly kind: "resolving"; readonly batch: Batch }
+  | { readonly kind: "waiting"; readonly batch: Batch; readonly then: "append" | "resolve" };
+
+/** State of the write side. `queue`: delivered and not yet in a batch, all of `channel`. `attempt`: failures in a row. */
+export interface ReceiverState {
+  readonly phase: "claiming" | "running" | "fenced" | "stopped";
+  readonly epoch: bigint;
+  readonly head: Offset;
+  readonly channel: number;
+  readonly queue: readonly PendingMessage[];
+  readonly work: Work;
+  readonly attempt: number;
+}
+
+/** What happened. `failed`: the database is away, nothing was done. */
+export type ReceiverInput =
+  | { readonly kind: "claimed"; readonly claim: Claim }
+  | { readonly kind: "claim-failed" }
+  | { readonly kind: "opened"; readonly channel: number }
+  | { readonly kind: "delivered"; readonly channel: number; readonly message: PendingMessage }
+  | { readonly kind: "closed"; readonly channel: number }
+  | { readonly kind: "append-answered"; readonly result: AppendResult }
+  | { readonly kind: "append-unknown" }
+  | { readonly kind: "append-failed" }
+  | { readonly kind: "resolved"; readonly epoch: bigint; readonly head: Offset; readonly known: readonly KnownEvent[] }
+  | { readonly kind: "resolve-failed" }
+  /** Epoch and head as the database has them, asked for now and then so that an idle writer learns that it was fenced. */
+  | { readonly kind: "checked"; readonly epoch: bigint; readonly head: Offset }
+  | { readonly kind: "retry" }
+  | { readonly kind: "reclaim" }
+  | { readonly kind: "stop" };
+
+/** What to do. */
+export type ReceiverEffect =
+  | { readonly kind: "claim" }
+  /** Consume the queue; only after the claim (W4). */
+  | { readonly kind: "consume" }
+  | {
+      readonly kind: "append";
+      readonly epoch: bigint;
+      readonly head: Offset;
+      readonly events: readonly EventSlice[];
+      readonly quarantined: readonly QuarantinedEvent[];
+    }
+  | { readonly kind: "resolve"; readonly events: readonly EventSlice[] }
+  | { readonly kind: "ack"; readonly channel: number; readonly tag: number }
+  /** Committed: hand it to the tail. */
+  | { readonly kind: "publish"; readonly segment: EncodedBatch }
+  /** The head moved by a segment that is not at hand. */
+  | { readonly kind: "advance"; readonly head: Offset }
+  | { readonly kind: "retry-later"; readonly attempt: number }
+  | { readonly kind: "count"; readonly repeats: number; readonly quarantined: number }
+  /** Another writer has the log: close the queue, end the sessions. */
+  | { readonly kind: "give-up" }
+  | { readonly kind: "close-queue" };
+
+/** A state and what to do now, in order. */
+export interface ReceiverStep {
+  readonly state: ReceiverState;
+  readonly effects: readonly ReceiverEffect[];
+}
+
+/** A receiver that must first take its log. */
+export function startReceiver(): ReceiverStep {
+  return {
+    state: { phase: "claiming", epoch: 0n, head: 0n, channel: 0, queue: [], work: { kind: "idle" }, attempt: 0 },
+    effects: [{ kind: "claim" }],
+  };
+}
+
+const idle: Work = { kind: "idle" };
+
+/** One step of the write side. Inputs that do not fit the state (late answers) change nothing. */
+export function stepReceiver(state: ReceiverState, input: ReceiverInput): ReceiverStep {
+  switch (input.kind) {
+    case "stop":
+      return { state: { ...state, phase: "stopped", queue: [], channel: 0, work: idle }, effects: [{ kind: "close-queue" }] };
+    case "reclaim":
+      if (state.phase !== "fenced") return { state, effects: [] };
+      return { state: { ...state, phase: "claiming", attempt: 0, channel: 0, queue: [], work: idle }, effects: [{ kind: "claim" }] };
+    case "claimed":
+      if (state.phase !== "claiming") return { state, effects: [] };
+      return {
+        state: { ...state, phase: "running", epoch: input.claim.epoch, head: input.claim.headOffset, attempt: 0 },
+        effects: [{ kind: "advance", head: input.claim.headOffset }, { kind: "consume" }],
+      };
+    case "claim-failed":
+      if (state.phase !== "claiming") return { state, effects: [] };
+      return waitToRetry(state, state.work);
+    case "retry":
+      return retry(state);
+    default:
+      return state.phase === "running" ? stepRunning(state, input) : { state, effects: [] };
+  }
+}
+
+type RunningInput = Exclude<ReceiverInput, { kind: "stop" | "reclaim" | "claimed" | "claim-failed" | "retry" }>;
+
+function stepRunning(state: ReceiverState, input: RunningInput): ReceiverStep {
+  switch (input.kind) {
+    case "opened":
+      return { state: { ...state, channel: input.channel, queue: [] }, effects: [] };
+    case "closed":
+      // W1: what is not in an append is forgotten with its channel; it comes again.
+      return input.channel === state.channel ? { state: { ...state, channel: 0, queue: [] }, effects: [] } : { state, effects: [] };
+    case "delivered":
+      if (input.channel !== state.channel) return { state, effects: [] };
+      return nextBatch({ ...state, queue: [...state.queue, input.message] }, []);
+    case "checked":
+      if (input.epoch !== state.epoch) return fenced(state);
+      // With an append in flight its own answer tells the head.
+      if (state.work.kind !== "idle" || input.head <= state.head) return { state, effects: [] };
+      return { state: { ...state, head: input.head }, effects: [{ kind: "advance", head: input.head }] };
+    case "append-answered":
+      return state.work.kind === "appending" ? appendAnswered(state, state.work.batch, input.result) : { state, effects: [] };
+    case "append-unknown":
+      return state.work.kind === "appending" ? resolve(state, state.work.batch) : { state, effects: [] };
+    case "append-failed":
+      return state.work.kind === "appending"
+        ? waitToRetry(state, { kind: "waiting", batch: state.work.batch, then: "append" })
+        : { state, effects: [] };
+    case "resolve-failed":
+      return state.work.kind === "resolving"
+        ? waitToRetry(state, { kind: "waiting", batch: state.work.batch, then: "resolve" })
+        : { state, effects: [] };
+    case "resolved":
+      return state.work.kind === "resolving" ? resolved(state, state.work.batch, input) : { state, effects: [] };
+  }
+}
+
+function appendAnswered(state: ReceiverState, batch: Batch, result: AppendResult): ReceiverStep {
+  switch (result.kind) {
+    case "appended": {
+      const { segment } = result;
+      const head = segment === undefined ? state.head : segment.firstOffset + BigInt(segment.count - 1);
+      const effects: ReceiverEffect[] = segment === undefined ? [] : [{ kind: "publish", segment }];
+      return settle({ ...state, head, attempt: 0 }, batch, effects);
+    }
+    case "known":
+      return appendRest({ ...state, attempt: 0 }, batch, result.known, []);
+    case "head-moved":
+      return resolve(state, batch);
+    case "fenced":
+      return fenced(state);
+  }
+}
+
+function resolved(state: ReceiverState, batch: Batch, input: Extract<ReceiverInput, { kind: "resolved" }>): ReceiverStep {
+  if (input.epoch !== state.epoch) return fenced(state);
+  const moved = input.head > state.head;
+  const effects: ReceiverEffect[] = moved ? [{ kind: "advance", head: input.head }] : [];
+  return appendRest({ ...state, head: moved ? input.head : state.head, attempt: 0 }, batch, input.known, effects);
+}
+
+/** Cuts the batch down to what the log does not have, and appends that; acks when nothing is left. */
+function appendRest(state: ReceiverState, batch: Batch, known: readonly KnownEvent[], before: ReceiverEffect[]): ReceiverStep {
+  const { batch: rest, repeats, conflicts } = cutKnown(batch, known);
+  const effects = repeats + conflicts > 0 ? [...before, { kind: "count" as const, repeats, quarantined: conflicts }] : before;
+  if (rest.events.length === 0 && rest.quarantined.length === 0) return settle(state, rest, effects);
+  return append(state, rest, effects);
+}
+
+function append(state: ReceiverState, batch: Batch, before: readonly ReceiverEffect[]): ReceiverStep {
+  const { events, quarantined } = batch;
+  return {
+    state: { ...state, work: { kind: "appending", batch } },
+    effects: [...before, { kind: "append", epoch: state.epoch, head: state.head, events, quarantined }],
+  };
+}
+
+function resolve(state: ReceiverState, batch: Batch): ReceiverStep {
+  return { state: { ...state, work: { kind: "resolving", batch } }, effects: [{ kind: "resolve", events: batch.events }] };
+}
+
+/** The batch is stored (or known, or in quarantine): ack it on its own channel (W1) and go on with what arrived meanwhile. */
+function settle(state: ReceiverState, batch: Batch, before: readonly ReceiverEffect[]): ReceiverStep {
+  const ack: ReceiverEffect[] = batch.channel === state.channel ? [{ kind: "ack", channel: batch.channel, tag: batch.tag }] : [];
+  return nextBatch({ ...state, work: idle }, [...ack, ...before]);
+}
+
+function nextBatch(state: ReceiverState, before: readonly ReceiverEffect[]): ReceiverStep {
+  if (state.work.kind !== "idle" || state.queue.length === 0) return { state, effects: before };
+  let events = 0;
+  let bytes = 0;
+  let taken = 0;
+  for (const message of state.queue) {
+    if (taken > 0 && (events + message.events.length > Limits.segmentEvents || bytes + message.bytes > Limits.segmentBytes)) break;
+    events += message.events.length;
+    bytes += message.bytes;
+    taken += 1;
+  }
+  const { batch, repeats } = mergeMessages(state.channel, state.queue.slice(0, taken));
+  const rest = { ...state, queue: state.queue.slice(taken) };
+  const counted = batch.quarantined.length + repeats > 0;
+  const effects: readonly ReceiverEffect[] = counted
+    ? [...before, { kind: "count", repeats, quarantined: batch.quarantined.length }]
+    : before;
+  if (batch.events.length === 0 && batch.quarantined.length === 0) return settle(rest, batch, effects);
+  return append(rest, batch, effects);
+}
+
+function waitToRetry(state: ReceiverState, work: Work): ReceiverStep {
+  const attempt = state.attempt + 1;
+  return { state: { ...state, work, attempt }, effects: [{ kind: "retry-later", attempt }] };
+}
+
+function retry(state: ReceiverState): ReceiverStep {
+  if (state.phase === "claiming") return { state, effects: [{ kind: "claim" }] };
+  if (state.phase !== "running" || state.work.kind !== "waiting") return { state, effects: [] };
+  const { batch, then } = state.work;
+  return then === "append" ? append(state, batch, []) : resolve(state, batch);
+}
+
+function fenced(state: ReceiverState): ReceiverStep {
+  return {
+    state: { ...state, phase: "fenced", queue: [], channel: 0, work: idle },
+    effects: [{ kind: "close-queue" }, { kind: "give-up" }],
+  };
+}

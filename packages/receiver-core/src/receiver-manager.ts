@@ -1,0 +1,221 @@
+import { isWarrenError, must, Times, WarrenError, type Offset, type Timer } from "@warren/protocol";
+import type { ReceiverConfig, ReceiverRow, StoredState } from "@warren/state-store";
+import { canonicalConfig, configKey, describeDifference, queueName } from "./config-key.ts";
+import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "./core-deps.ts";
+import { Receiver } from "./receiver.ts";
+import { SessionStream } from "./session-stream.ts";
+import { checkNewReceiverStart } from "./start-offset.ts";
+import type { ConsumerView, CoreCounters, NewSubscription, ReceiverView, Session, StopSubscriber, Subscriptions } from "./subscription.ts";
+
+/** How often sessions are looked at, and after how many looks the lease of each log. */
+const tickMs = 1_000;
+const ticksPerLeaseCheck = 2;
+
+/**
+ * Finds or makes the receiver of each config, and restores them all at start. It reacts to two typed messages: *new subscription* and
+ * *stop subscriber*. One per broker; after `drain` or `drop` it is done.
+ */
+export class ReceiverManager implements Subscriptions {
+  readonly #deps: CoreDeps;
+  readonly #options: CoreOptions;
+  readonly #counters: MutableCounters = {
+    eventsReceived: 0,
+    eventsStored: 0,
+    repeatsDropped: 0,
+    quarantined: 0,
+    eventsSent: 0,
+    appends: 0,
+    offsetSaves: 0,
+  };
+  /** By config key. A promise, so that two subscriptions that arrive together make one receiver. */
+  readonly #receivers = new Map<string, Promise<Receiver>>();
+  readonly #ready = new Map<string, Receiver>();
+  readonly #sessions = new Map<string, { readonly stream: SessionStream; readonly message: NewSubscription }>();
+  readonly #abort = new AbortController();
+  #timer: Timer | undefined;
+  #ticks = 0;
+  #restored = false;
+
+  constructor(deps: CoreDeps, options: CoreOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    deps.offsets.onSaved((saved) => {
+      this.#counters.offsetSaves += 1;
+      const offset = saved.kind === "saved" ? saved.ackedOffset : undefined;
+      for (const receiver of this.#ready.values()) receiver.saved(saved.name, saved.sessionToken, offset);
+    });
+  }
+
+  /** State was loaded. */
+  get restored(): boolean {
+    return this.#restored;
+  }
+
+  async start(options: { readonly signal: AbortSignal }): Promise<void> {
+    const { state, logger } = this.#deps;
+    const loaded = await this.#untilAvailable("state not loaded", options.signal, () => state.load(options));
+    for (const row of loaded.receivers) this.#restore(row, loaded);
+    this.#restored = true;
+    logger.info("state restored", { receivers: loaded.receivers.length, consumers: loaded.consumers.length });
+    this.#schedule();
+  }
+
+  newSubscription(message: NewSubscription): Session {
+    const canonical = { ...message, config: canonicalConfig(message.config) };
+    const sessionId = this.#deps.ids.uuid();
+    const stream = new SessionStream(sessionId, {
+      stop: (reason) => this.stopSubscriber({ config: canonical.config, consumer: canonical.consumer, sessionId, reason }),
+    });
+    this.#sessions.set(sessionId, { stream, message: canonical });
+    stream.signal.addEventListener("abort", () => this.#sessions.delete(sessionId), { once: true });
+    void this.#open(canonical, stream);
+    return stream;
+  }
+
+  stopSubscriber(message: StopSubscriber): void {
+    this.#ready.get(configKey(message.config))?.sleepConsumer(message.consumer, message.sessionId, message.reason);
+  }
+
+  async ack(sessionId: string, upToOffset: Offset, options: { readonly signal: AbortSignal }): Promise<Offset> {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) throw new WarrenError("SESSION_CLOSED", `no session ${sessionId} is open; open again and ack there`);
+    const { stream, message } = session;
+    stream.ack(upToOffset);
+    if (message.consumer === "") return upToOffset;
+    const receiver = must(this.#ready.get(configKey(message.config)), "a session that takes acks has a receiver");
+    const token = receiver.consumer(message.consumer)?.sessionToken ?? 0n;
+    return this.#deps.offsets.whenSaved(message.consumer, token, upToOffset, options);
+  }
+
+  receivers(): readonly ReceiverView[] {
+    return [...this.#ready.values()].map((receiver) => receiver.view());
+  }
+
+  consumers(): readonly ConsumerView[] {
+    return [...this.#ready.values()].flatMap((receiver) => receiver.consumerViews());
+  }
+
+  counters(): CoreCounters {
+    return { ...this.#counters };
+  }
+
+  async drain(): Promise<void> {
+    if (this.#abort.signal.aborted) return;
+    const error = new WarrenError("DRAINING", "the broker is shutting down; open again");
+    for (const { stream } of this.#sessions.values()) stream.push({ kind: "draining", retryAfterMs: Times.backoffMinMs });
+    this.#stopTimer(error);
+    for (const { stream } of [...this.#sessions.values()]) stream.end(error);
+    for (const receiver of this.#ready.values()) receiver.shut(error);
+    await Promise.allSettled([...this.#ready.values()].map((receiver) => receiver.stop()));
+    await this.#deps.offsets.flush();
+    this.#deps.offsets.stop();
+  }
+
+  drop(): void {
+    const error = new WarrenError("CLOSED", "the broker was dropped");
+    this.#stopTimer(error);
+    this.#deps.offsets.stop();
+    for (const { stream } of [...this.#sessions.values()]) stream.end(error);
+    for (const receiver of this.#ready.values()) void receiver.stop();
+  }
+
+  async #open(message: NewSubscription, stream: SessionStream): Promise<void> {
+    try {
+      if (this.#abort.signal.aborted) throw new WarrenError("DRAINING", "the broker is shutting down; open again");
+      this.#checkConfigOfName(message);
+      const receiver = await this.#acquire(message, stream.signal);
+      if (!stream.ended) receiver.open(message, stream);
+    } catch (error) {
+      stream.end(isWarrenError(error) ? error : new WarrenError("ILLEGAL_STATE", "unexpected error while opening", { cause: error }));
+      if (!isWarrenError(error)) this.#deps.logger.error("open failed", { error });
+    }
+  }
+
+  /** Refuses a name that has another config before anything is made for the new config. */
+  #checkConfigOfName({ consumer, config }: NewSubscription): void {
+    if (consumer === "") return;
+    const key = configKey(config);
+    for (const receiver of this.#ready.values()) {
+      if (receiver.row.configKey === key || receiver.consumer(consumer) === undefined) continue;
+      const difference = describeDifference(receiver.row.config, config);
+      const text = `consumer ${consumer} exists with another config (${difference}); use its config, or another name`;
+      throw new WarrenError("CONFIG_MISMATCH", text);
+    }
+  }
+
+  /** Finds the receiver by its config, or makes it. */
+  async #acquire(message: NewSubscription, signal: AbortSignal): Promise<Receiver> {
+    const key = configKey(message.config);
+    if (!this.#receivers.has(key)) await checkNewReceiverStart(message.start, this.#deps.past, { signal });
+    const found = this.#receivers.get(key);
+    if (found !== undefined) return found;
+    const making = this.#make(key, message.config);
+    this.#receivers.set(key, making);
+    // Failed: the next subscription tries again.
+    making.catch(() => this.#receivers.delete(key));
+    return making;
+  }
+
+  /** W13: row, log, queue and bindings, then `ready`; each step may be repeated. */
+  async #make(key: string, config: ReceiverConfig): Promise<Receiver> {
+    const { state, log, transport, logger, clock } = this.#deps;
+    const options = { signal: this.#abort.signal };
+    const row = await state.ensureReceiver(key, config, options);
+    await log.create(row.receiverId, options);
+    await transport.ensureQueue({
+      exchange: { name: config.exchange, mode: "passive" },
+      queue: { name: queueName(this.#options.namespace, key), patterns: config.patterns, singleActiveConsumer: true },
+    });
+    const ready = await state.markReady(row.receiverId, clock.wallMs(), options);
+    logger.info("receiver made", { receiver: key, patterns: config.patterns });
+    return this.#adopt(ready, { receivers: [], consumers: [] });
+  }
+
+  #restore(row: ReceiverRow, loaded: StoredState): void {
+    const making =
+      row.phase === "ready"
+        ? Promise.resolve(this.#adopt(row, loaded))
+        : this.#untilAvailable("receiver not made", this.#abort.signal, () => this.#make(row.configKey, row.config));
+    this.#receivers.set(row.configKey, making);
+    making.catch(() => this.#receivers.delete(row.configKey));
+  }
+
+  #adopt(row: ReceiverRow, loaded: StoredState): Receiver {
+    const consumers = loaded.consumers.filter(({ receiverId }) => receiverId === row.receiverId);
+    const receiver = new Receiver(this.#deps, this.#options, row, consumers, this.#counters);
+    this.#ready.set(row.configKey, receiver);
+    return receiver;
+  }
+
+  /** W11: a dependency that is down is waited for. */
+  async #untilAvailable<T>(what: string, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        // Each try depends on the failure of the one before.
+        // oxlint-disable-next-line no-await-in-loop
+        return await run();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isWarrenError(error, "STORE_UNAVAILABLE") && !isWarrenError(error, "TRANSPORT_UNAVAILABLE") && !isWarrenError(error, "EXCHANGE_INVALID")) throw error;
+        this.#deps.logger.warn(what, { error: error.message, attempt });
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#deps.clock.after(backoff(this.#deps, attempt), resolve);
+        // oxlint-disable-next-line no-await-in-loop
+        await promise;
+      }
+    }
+  }
+
+  #schedule(): void {
+    this.#timer = this.#deps.clock.after(tickMs, () => {
+      this.#ticks += 1;
+      for (const receiver of this.#ready.values()) receiver.tick(this.#ticks % ticksPerLeaseCheck === 0);
+      if (!this.#abort.signal.aborted) this.#schedule();
+    });
+  }
+
+  #stopTimer(error: WarrenError): void {
+    this.#timer?.cancel();
+    this.#abort.abort(error);
+  }
+}

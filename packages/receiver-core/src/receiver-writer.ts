@@ -1,0 +1,259 @@
+import type { Claim, MissedGap } from "@warren/event-store";
+import { isWarrenError, Limits, TopicMatcher, WarrenError, type Offset } from "@warren/protocol";
+import { dropUnmatched, packContentType, unpackMessage } from "@warren/protocol/amqp";
+import { Tail } from "@warren/replay";
+import type { ReceiverRow } from "@warren/state-store";
+import type { Delivery, QueueConsumer } from "@warren/transport";
+import { queueName } from "./config-key.ts";
+import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "./core-deps.ts";
+import { startReceiver, stepReceiver, type ReceiverEffect, type ReceiverInput, type ReceiverState, type ReceiverStep } from "./machine/receiver-machine.ts";
+
+/** What the writer tells its receiver. Called synchronously; must not throw. */
+export interface WriterEvents {
+  /** The head moved; the tail has the segment, or nothing. */
+  stored(): void;
+  gapRecorded(gap: MissedGap): void;
+  /** The log is ours: its head, its gaps. */
+  claimed(claim: Claim): void;
+  /** Another broker took the log. */
+  fenced(): void;
+}
+
+/** The write side of one receiver: feeds its machine from the queue and the log, and carries out what it decides. */
+export class ReceiverWriter {
+  readonly tail: Tail;
+  readonly #deps: CoreDeps;
+  readonly #options: CoreOptions;
+  readonly #row: ReceiverRow;
+  readonly #counters: MutableCounters;
+  readonly #events: WriterEvents;
+  readonly #matcher: TopicMatcher;
+  readonly #abort = new AbortController();
+  #state: ReceiverState;
+  #queue: QueueConsumer | undefined;
+  #claim: Claim | undefined;
+  #gaps: readonly MissedGap[] = [];
+  #waitingFor: WarrenError | undefined = new WarrenError("STORE_UNAVAILABLE", "the log is not claimed yet");
+  /** When the queue was last known to exist, by the wall clock. */
+  #seenAt: number;
+  #checking = false;
+
+  constructor(deps: CoreDeps, options: CoreOptions, row: ReceiverRow, counters: MutableCounters, events: WriterEvents) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#row = row;
+    this.#counters = counters;
+    this.#events = events;
+    this.#matcher = new TopicMatcher(row.config.patterns);
+    this.#seenAt = row.completeSince ?? deps.clock.wallMs();
+    this.tail = new Tail(0n, options.tailBytes ?? Limits.tailBytes);
+    const first = startReceiver();
+    this.#state = first.state;
+    queueMicrotask(() => this.#runAll(first));
+  }
+
+  get claim(): Claim | undefined {
+    return this.#state.phase === "running" ? this.#claim : undefined;
+  }
+
+  get gaps(): readonly MissedGap[] {
+    return this.#gaps;
+  }
+
+  get head(): Offset {
+    return this.tail.head;
+  }
+
+  get consuming(): boolean {
+    return this.#state.channel > 0;
+  }
+
+  /** Why it does not consume, or does not store. */
+  get waitingFor(): WarrenError | undefined {
+    return this.#waitingFor;
+  }
+
+  /** After `fenced`: takes the log again. Otherwise nothing happens. */
+  reclaim(): void {
+    this.#dispatch({ kind: "reclaim" });
+  }
+
+  /** Asks the database whether this writer still holds the log; an idle writer would not learn it otherwise. */
+  async check(): Promise<void> {
+    if (this.#checking || this.#state.phase !== "running" || this.#state.work.kind !== "idle") return;
+    this.#checking = true;
+    try {
+      const { epoch, headOffset } = await this.#deps.log.status(this.#row.receiverId, { signal: this.#abort.signal });
+      this.#dispatch({ kind: "checked", epoch, head: headOffset });
+    } catch (error) {
+      this.#deps.logger.debug("lease not checked", { error: messageOf(error) });
+    } finally {
+      this.#checking = false;
+    }
+  }
+
+  /** Stops writing: un-acked messages go back to the queue, in order. An append under way may still be stored. Twice is fine. */
+  async stop(): Promise<void> {
+    const queue = this.#queue;
+    this.#dispatch({ kind: "stop" });
+    this.#abort.abort(new WarrenError("CLOSED", "the receiver was stopped"));
+    await queue?.close();
+  }
+
+  #dispatch(input: ReceiverInput): void {
+    this.#runAll(stepReceiver(this.#state, input));
+  }
+
+  #runAll({ state, effects }: ReceiverStep): void {
+    this.#state = state;
+    for (const effect of effects) this.#run(effect);
+  }
+
+  #run(effect: ReceiverEffect): void {
+    switch (effect.kind) {
+      case "claim":
+        void this.#claimLog();
+        return;
+      case "consume":
+        this.#consume();
+        return;
+      case "append":
+        void this.#append(effect);
+        return;
+      case "resolve":
+        void this.#resolve(effect.events);
+        return;
+      case "ack":
+        this.#queue?.ackUpTo(effect.channel, effect.tag);
+        return;
+      case "publish":
+        this.tail.push(effect.segment);
+        this.#counters.eventsStored += effect.segment.count;
+        this.#events.stored();
+        return;
+      case "advance":
+        this.tail.advance(effect.head);
+        this.#events.stored();
+        return;
+      case "retry-later":
+        this.#deps.clock.after(backoff(this.#deps, effect.attempt), () => this.#dispatch({ kind: "retry" }));
+        return;
+      case "count":
+        this.#counters.repeatsDropped += effect.repeats;
+        this.#counters.quarantined += effect.quarantined;
+        return;
+      case "close-queue":
+        void this.#queue?.close();
+        this.#queue = undefined;
+        return;
+      case "give-up":
+        this.#waitingFor = new WarrenError("FENCED", "another broker took this receiver's log");
+        this.#deps.logger.warn("receiver fenced");
+        this.#events.fenced();
+    }
+  }
+
+  async #claimLog(): Promise<void> {
+    const { log } = this.#deps;
+    const { receiverId } = this.#row;
+    const options = { signal: this.#abort.signal };
+    try {
+      const claim = await log.claim(receiverId, options);
+      const gaps = await log.gaps(receiverId, 0n, options);
+      this.#gaps = gaps.filter((gap) => gap.kind === "missed");
+      this.#claim = claim;
+      this.#waitingFor = undefined;
+      this.#dispatch({ kind: "claimed", claim });
+      this.#deps.logger.info("receiver claimed its log", { epoch: String(claim.epoch), headOffset: String(claim.headOffset) });
+      this.#events.claimed(claim);
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      this.#failed("log not claimed", error);
+      this.#dispatch({ kind: "claim-failed" });
+    }
+  }
+
+  #consume(): void {
+    const { transport } = this.#deps;
+    const { exchange } = this.#row.config;
+    const queue = { name: queueName(this.#options.namespace, this.#row.configKey), patterns: this.#row.config.patterns, singleActiveConsumer: true };
+    this.#queue = transport.consume({
+      topology: { exchange: { name: exchange, mode: "passive" }, queue },
+      prefetch: this.#options.prefetch ?? Limits.prefetch,
+      existing: true,
+      queueMissing: () => this.#recordMissed(`queue ${queue.name} was gone`),
+      handler: {
+        opened: (channel) => {
+          this.#waitingFor = undefined;
+          this.#seenAt = this.#deps.clock.wallMs();
+          this.#dispatch({ kind: "opened", channel });
+        },
+        delivered: (channel, delivery) => this.#delivered(channel, delivery),
+        closed: (channel, reason) => {
+          this.#seenAt = this.#deps.clock.wallMs();
+          this.#deps.logger.info("receiver's channel closed", { reason: reason.kind, detail: reason.detail });
+          this.#dispatch({ kind: "closed", channel });
+        },
+        waiting: (error) => {
+          this.#waitingFor = error;
+          this.#deps.logger.warn("receiver waits", { code: error.code, error: error.message });
+        },
+      },
+    });
+  }
+
+  #delivered(channel: number, delivery: Delivery): void {
+    const unpacked = unpackMessage(delivery, this.#deps);
+    // A pack carries events for others too; any other message is here because it matched.
+    const events = delivery.contentType === packContentType ? dropUnmatched(unpacked.events, this.#matcher) : unpacked.events;
+    let bytes = 0;
+    for (const event of events) bytes += event.bytes.length;
+    this.#counters.eventsReceived += events.length;
+    this.#dispatch({ kind: "delivered", channel, message: { tag: delivery.tag, events, rejected: unpacked.rejected, bytes } });
+  }
+
+  async #append(effect: Extract<ReceiverEffect, { kind: "append" }>): Promise<void> {
+    const { epoch, head, events, quarantined } = effect;
+    this.#counters.appends += 1;
+    try {
+      const request = { receiverId: this.#row.receiverId, epoch, headOffset: head, events, quarantined };
+      const result = await this.#deps.log.append(request);
+      if (this.#state.channel > 0) this.#waitingFor = undefined;
+      this.#dispatch({ kind: "append-answered", result });
+    } catch (error) {
+      this.#failed("append failed", error);
+      this.#dispatch({ kind: isWarrenError(error, "STORE_UNAVAILABLE") ? "append-failed" : "append-unknown" });
+    }
+  }
+
+  async #resolve(events: Extract<ReceiverEffect, { kind: "resolve" }>["events"]): Promise<void> {
+    const { log } = this.#deps;
+    try {
+      const known = await log.known(this.#row.receiverId, events);
+      const { epoch, headOffset } = await log.status(this.#row.receiverId);
+      this.#dispatch({ kind: "resolved", epoch, head: headOffset, known });
+    } catch (error) {
+      this.#failed("append not resolved", error);
+      this.#dispatch({ kind: "resolve-failed" });
+    }
+  }
+
+  /** W9: recorded before the queue is made again. */
+  async #recordMissed(reason: string): Promise<void> {
+    const gap = await this.#deps.log.recordMissed(this.#row.receiverId, this.#seenAt, this.#deps.clock.wallMs(), reason, {
+      signal: this.#abort.signal,
+    });
+    this.#gaps = [...this.#gaps, gap];
+    this.#deps.logger.error("events may have been missed", { reason, afterOffset: String(gap.afterOffset) });
+    this.#events.gapRecorded(gap);
+  }
+
+  #failed(message: string, error: unknown): void {
+    this.#waitingFor = isWarrenError(error) ? error : new WarrenError("ILLEGAL_STATE", messageOf(error), { cause: error });
+    this.#deps.logger.warn(message, { error: messageOf(error) });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

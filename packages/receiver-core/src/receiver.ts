@@ -1,0 +1,241 @@
+import type { Claim, MissedGap } from "@warren/event-store";
+import { WarrenError, type Offset } from "@warren/protocol";
+import type { ConsumerRow, ReceiverRow } from "@warren/state-store";
+import { describeDifference, queueName } from "./config-key.ts";
+import { Consumer, type ClaimedName } from "./consumer.ts";
+import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "./core-deps.ts";
+import { ReceiverWriter } from "./receiver-writer.ts";
+import type { SessionStream } from "./session-stream.ts";
+import { startOffset } from "./start-offset.ts";
+import type { ConsumerView, NewSubscription, ReceiverView, StopReason } from "./subscription.ts";
+
+/**
+ * The internal receiver of one config: one queue, one log, its consumers in two dictionaries. It goes on storing whether or not anyone
+ * listens. Made by the ReceiverManager only.
+ */
+export class Receiver {
+  readonly row: ReceiverRow;
+  readonly #deps: CoreDeps;
+  readonly #options: CoreOptions;
+  readonly #counters: MutableCounters;
+  readonly #writer: ReceiverWriter;
+  /** Consumers with a session, by name. */
+  readonly #active = new Map<string, Consumer>();
+  /** Consumers without one: a name and an offset, nothing else. */
+  readonly #sleeping = new Map<string, Consumer>();
+  /** Subscriptions without a name, by session id. */
+  readonly #ephemeral = new Map<string, Consumer>();
+  #claimWaiters: (() => void)[] = [];
+
+  constructor(deps: CoreDeps, options: CoreOptions, row: ReceiverRow, consumers: readonly ConsumerRow[], counters: MutableCounters) {
+    this.row = row;
+    this.#deps = { ...deps, logger: deps.logger.child({ receiver: row.configKey, patterns: row.config.patterns }) };
+    this.#options = options;
+    this.#counters = counters;
+    for (const { name, ackedOffset } of consumers) this.#sleeping.set(name, this.#newConsumer(name, ackedOffset));
+    this.#writer = new ReceiverWriter(this.#deps, options, row, counters, {
+      stored: () => this.#stored(),
+      gapRecorded: (gap) => this.#toAwake((consumer) => consumer.dispatch({ kind: "gap-recorded", gap })),
+      claimed: () => this.#claimed(),
+      fenced: () => this.shut(new WarrenError("FENCED", "another broker owns this receiver now; open again")),
+    });
+  }
+
+  /** Adds the session to the consumer of its name, which is found, or made asleep and woken. */
+  open(message: NewSubscription, stream: SessionStream): void {
+    const name = message.consumer;
+    if (name === "") {
+      const consumer = this.#newConsumer("", 0n, stream.sessionId);
+      this.#ephemeral.set(stream.sessionId, consumer);
+      consumer.open(message, stream);
+      return;
+    }
+    let consumer = this.consumer(name);
+    if (consumer === undefined) {
+      consumer = this.#newConsumer(name, 0n);
+      this.#sleeping.set(name, consumer);
+    }
+    consumer.open(message, stream);
+  }
+
+  /** Stops everything the consumer does for a session and puts it to sleep: it moves from active to sleeping, name and offset kept. */
+  sleepConsumer(name: string, sessionId: string, reason: StopReason): void {
+    const consumer = name === "" ? this.#ephemeral.get(sessionId) : this.consumer(name);
+    consumer?.dispatch({ kind: "stop", sessionId, reason });
+  }
+
+  consumer(name: string): Consumer | undefined {
+    return this.#active.get(name) ?? this.#sleeping.get(name);
+  }
+
+  /** An ack was saved, or found to be fenced. */
+  saved(name: string, token: bigint, ackedOffset: Offset | undefined): void {
+    const consumer = this.#active.get(name);
+    if (ackedOffset === undefined) consumer?.dispatch({ kind: "fenced", token });
+    else consumer?.dispatch({ kind: "saved", token, ackedOffset });
+  }
+
+  /** Looks for silent sessions, and whether the log is still ours. Called about every second. */
+  tick(checkLease: boolean): void {
+    this.#toAwake((consumer) => consumer.dispatch({ kind: "tick" }));
+    if (checkLease) void this.#writer.check();
+  }
+
+  /** Ends all sessions with `error`; their consumers sleep. */
+  shut(error: WarrenError): void {
+    this.#toAwake((consumer) => consumer.dispatch({ kind: "shut", error }));
+    for (const consumer of this.#sleeping.values()) if (!consumer.idle) consumer.dispatch({ kind: "shut", error });
+  }
+
+  /** Stops consuming. Twice is fine. */
+  stop(): Promise<void> {
+    return this.#writer.stop();
+  }
+
+  view(): ReceiverView {
+    const { claim, head } = this.#writer;
+    return {
+      receiverKey: this.row.configKey,
+      config: this.row.config,
+      queue: queueName(this.#options.namespace, this.row.configKey),
+      logId: claim?.logId ?? "",
+      headOffset: head,
+      oldestOffset: claim?.oldestOffset ?? 1n,
+      consuming: this.#writer.consuming,
+      waitingFor: this.#writer.waitingFor,
+      completeSince: this.row.completeSince,
+      activeConsumers: this.#active.size + this.#ephemeral.size,
+      sleepingConsumers: this.#sleeping.size,
+    };
+  }
+
+  consumerViews(): readonly ConsumerView[] {
+    return [...this.#active.values(), ...this.#sleeping.values()].map((consumer) => ({
+      name: consumer.name,
+      receiverKey: this.row.configKey,
+      config: this.row.config,
+      phase: consumer.phase,
+      ackedOffset: consumer.ackedOffset,
+      sentOffset: consumer.sentOffset,
+      headOffset: this.#writer.head,
+      sessionToken: consumer.sessionToken,
+      stateSince: consumer.stateSince,
+      standbySessions: consumer.standbySessions,
+    }));
+  }
+
+  #newConsumer(name: string, acked: Offset, sessionId = ""): Consumer {
+    const { log, clock, logger, offsets } = this.#deps;
+    const deps = {
+      name,
+      receiverId: this.row.receiverId,
+      log,
+      clock,
+      logger,
+      chunk: this.#options.chunk,
+      tail: () => this.#writer.tail,
+      claim: (message: NewSubscription, signal: AbortSignal) => this.#claimName(message, signal),
+      save: (token: bigint, offset: Offset) => {
+        if (name === "") this.#ephemeral.get(sessionId)?.dispatch({ kind: "saved", token, ackedOffset: offset });
+        else offsets.ack(name, token, offset);
+      },
+      backoff: (attempt: number) => backoff(this.#deps, attempt),
+      sent: (events: number) => {
+        this.#counters.eventsSent += events;
+      },
+      moved: (awake: boolean) => this.#moved(name, sessionId, awake),
+    };
+    return new Consumer(deps, acked);
+  }
+
+  #moved(name: string, sessionId: string, awake: boolean): void {
+    if (name === "") {
+      if (!awake) this.#ephemeral.delete(sessionId);
+      return;
+    }
+    const [from, to] = awake ? [this.#sleeping, this.#active] : [this.#active, this.#sleeping];
+    const consumer = from.get(name);
+    if (consumer === undefined) return;
+    from.delete(name);
+    to.set(name, consumer);
+  }
+
+  /** Takes a name in the state store, and finds where its session begins. Waits for the log to be claimed. */
+  async #claimName(message: NewSubscription, signal: AbortSignal): Promise<ClaimedName> {
+    const { state, log, offsets } = this.#deps;
+    const claim = await this.#whenClaimed();
+    const { receiverId, configKey } = this.row;
+    const current = { headOffset: this.#writer.head, oldestOffset: claim.oldestOffset };
+    const grant = { receiverKey: configKey, logId: claim.logId };
+    if (message.known !== undefined && message.known.logId !== claim.logId) {
+      const text = `the log is ${claim.logId}, not ${message.known.logId}: it was restored or made anew; open without known_log_id to go on`;
+      throw new WarrenError("LOG_LOST", text);
+    }
+    if (message.consumer === "") {
+      const after = await startOffset(message.start, log, receiverId, current, { signal });
+      return { ...grant, token: await state.nextToken({ signal }), afterOffset: after, resumed: false, gaps: this.#gapsAfter(after, 0) };
+    }
+    // What the last session acked is saved first, so that it does not come again.
+    await offsets.flush();
+    const existing = await state.consumer(message.consumer, { signal });
+    const start = existing === undefined ? await startOffset(message.start, log, receiverId, current, { signal }) : existing.ackedOffset;
+    const claimed = await state.claimConsumer(message.consumer, receiverId, start, { signal });
+    if (claimed.kind === "other-receiver") {
+      const difference = describeDifference(claimed.config, this.row.config);
+      throw new WarrenError("CONFIG_MISMATCH", `consumer ${message.consumer} exists with another config (${difference}); use its config, or another name`);
+    }
+    const { ackedOffset, sessionToken, createdAt } = claimed.consumer;
+    await this.#checkNotAhead(message.consumer, ackedOffset);
+    const known = message.known?.offset ?? 0n;
+    await this.#checkNotAhead(message.consumer, known);
+    const afterOffset = known > ackedOffset ? known : ackedOffset;
+    if (known > ackedOffset) offsets.ack(message.consumer, sessionToken, known);
+    const gaps = this.#gapsAfter(afterOffset, createdAt);
+    return { ...grant, token: sessionToken, afterOffset, resumed: !claimed.created, gaps };
+  }
+
+  /** W9: an offset above the head means that the log lost events it once had (or that another broker is ahead of us). */
+  async #checkNotAhead(name: string, offset: Offset): Promise<void> {
+    if (offset <= this.#writer.head) return;
+    const status = await this.#deps.log.status(this.row.receiverId);
+    if (status.epoch !== this.#writer.claim?.epoch) throw new WarrenError("FENCED", "another broker owns this receiver now; open again");
+    if (offset <= status.headOffset) return;
+    const text = `consumer ${name} is at offset ${offset}, but the log ends at ${status.headOffset}: the database lost events it once had`;
+    throw new WarrenError("LOG_LOST", text);
+  }
+
+  #gapsAfter(afterOffset: Offset, since: number): readonly MissedGap[] {
+    return this.#writer.gaps.filter((gap) => gap.afterOffset >= afterOffset && gap.toTime >= since);
+  }
+
+  async #whenClaimed(): Promise<Claim> {
+    const { claim, waitingFor } = this.#writer;
+    if (claim !== undefined) return claim;
+    this.#writer.reclaim();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#claimWaiters.push(resolve);
+    await Promise.race([promise, new Promise<void>((done) => this.#deps.clock.after(claimWaitMs, done))]);
+    const now = this.#writer.claim;
+    if (now === undefined) throw waitingFor ?? new WarrenError("STORE_UNAVAILABLE", "the log could not be claimed yet; open again");
+    return now;
+  }
+
+  #claimed(): void {
+    const waiters = this.#claimWaiters;
+    this.#claimWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #stored(): void {
+    const { head, first } = this.#writer.tail;
+    this.#toAwake((consumer) => consumer.dispatch({ kind: "stored", head, tailFirst: first }));
+  }
+
+  #toAwake(run: (consumer: Consumer) => void): void {
+    for (const consumer of this.#active.values()) run(consumer);
+    for (const consumer of this.#ephemeral.values()) run(consumer);
+  }
+}
+
+/** How long an open waits for a log that is not claimed, before it is told why. */
+const claimWaitMs = 5_000;

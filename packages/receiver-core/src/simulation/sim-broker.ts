@@ -1,0 +1,274 @@
+import { WarrenError, type EventSlice } from "@warren/protocol";
+import { Tail } from "@warren/replay";
+import { stepConsumer } from "../machine/consumer-machine.ts";
+import { asleep, type ConsumerEffect, type ConsumerInput, type ConsumerState, type SessionSpec } from "../machine/consumer-state.ts";
+import { startReceiver, stepReceiver, type ReceiverEffect, type ReceiverInput, type ReceiverState } from "../machine/receiver-machine.ts";
+import type { Frame } from "../subscription.ts";
+import type { World } from "./world.ts";
+
+/** What the broker's end of a stream gives to the client. */
+export interface SimStream {
+  frame(frame: Frame): void;
+  end(error: WarrenError | undefined): void;
+}
+
+const away = new WarrenError("STORE_UNAVAILABLE", "simulated");
+
+/** One broker process: the shipped machines, and effects that go through the simulated network. */
+export class SimBroker {
+  readonly id: number;
+  readonly #world: World;
+  readonly #consumers = new Map<string, ConsumerState>();
+  readonly #streams = new Map<string, SimStream>();
+  #tail: Tail;
+  #receiver: ReceiverState;
+  #channel = 0;
+  #consuming = false;
+  up = true;
+
+  constructor(world: World, id: number) {
+    this.#world = world;
+    this.id = id;
+    this.#tail = new Tail(0n, 60);
+    const { state, effects } = startReceiver();
+    this.#receiver = state;
+    for (const effect of effects) this.#runReceiver(effect);
+  }
+
+  get fenced(): boolean {
+    return this.#receiver.phase === "fenced";
+  }
+
+  get running(): boolean {
+    return this.up && this.#receiver.phase === "running";
+  }
+
+  open(name: string, spec: SessionSpec, stream: SimStream): void {
+    this.#streams.set(spec.sessionId, stream);
+    this.#toConsumer(name, { kind: "open", session: spec });
+  }
+
+  input(name: string, input: ConsumerInput): void {
+    this.#toConsumer(name, input);
+  }
+
+  /** RabbitMQ hands over a message, or the channel is opened first. */
+  deliver(): void {
+    if (!this.#consuming || !this.running) return;
+    const { queue, cover } = this.#world;
+    if (this.#channel === 0) {
+      this.#channel = this.#world.nextChannel();
+      queue.open(this.id, this.#channel);
+      this.#toReceiver({ kind: "opened", channel: this.#channel });
+      return;
+    }
+    const delivery = queue.deliver(this.id);
+    if (delivery === undefined) return;
+    const events = delivery.message.ids.map((id) => this.#world.slice(id));
+    if (events.length > 1) cover("pack");
+    const bytes = events.reduce((sum, event) => sum + event.bytes.length, 0);
+    this.#toReceiver({ kind: "delivered", channel: delivery.channel, message: { tag: delivery.tag, events, rejected: [], bytes } });
+  }
+
+  loseChannel(): void {
+    if (this.#channel === 0) return;
+    const closed = this.#channel;
+    this.#channel = 0;
+    if (this.#world.queue.close(this.id)) this.#world.cover("redelivery");
+    this.#toReceiver({ kind: "closed", channel: closed });
+  }
+
+  checkLease(): void {
+    if (!this.running) return;
+    this.#db("lease", () => {
+      const { epoch, headOffset } = this.#world.db.status();
+      this.#answer("lease", () => this.#toReceiver({ kind: "checked", epoch, head: headOffset }));
+    });
+  }
+
+  crash(): void {
+    this.up = false;
+    this.#world.queue.close(this.id);
+    this.#world.cover("crash");
+  }
+
+  #alive = (): boolean => this.up;
+
+  #db(link: string, run: () => void): void {
+    this.#world.network.send(`db-${this.id}-${link}`, this.#alive, run);
+  }
+
+  #answer(link: string, run: () => void): void {
+    this.#world.network.send(`answer-${this.id}-${link}`, this.#alive, run);
+  }
+
+  #toReceiver(input: ReceiverInput): void {
+    const before = this.#receiver.work.kind;
+    const { state, effects } = stepReceiver(this.#receiver, input);
+    this.#receiver = state;
+    if (before === "resolving" && state.work.kind === "idle") this.#world.cover("resolved-stored");
+    for (const effect of effects) this.#runReceiver(effect);
+  }
+
+  #runReceiver(effect: ReceiverEffect): void {
+    const { db, queue, cover, random, network } = this.#world;
+    switch (effect.kind) {
+      case "claim":
+        this.#db("log", () => {
+          if (random.chance(0.1)) return this.#answer("log", () => this.#toReceiver({ kind: "claim-failed" }));
+          const claim = db.claim();
+          return this.#answer("log", () => this.#toReceiver({ kind: "claimed", claim }));
+        });
+        return;
+      case "consume":
+        this.#consuming = true;
+        return;
+      case "append":
+        this.#append(effect);
+        return;
+      case "resolve":
+        this.#db("log", () => {
+          if (random.chance(0.2)) return this.#answer("log", () => this.#toReceiver({ kind: "resolve-failed" }));
+          const known = db.known(effect.events);
+          // Two queries, as the shell asks them: anything may happen between.
+          return this.#db("log", () => {
+            const { epoch, headOffset } = db.status();
+            this.#answer("log", () => this.#toReceiver({ kind: "resolved", epoch, head: headOffset, known }));
+          });
+        });
+        return;
+      case "ack":
+        if (!queue.ack(this.id, effect.channel, effect.tag, (id) => db.stored(id))) cover("ack-of-closed-channel");
+        return;
+      case "publish":
+        this.#tail.push(effect.segment);
+        this.#stored();
+        return;
+      case "advance":
+        if (effect.head > this.#tail.head && this.#receiver.phase === "running" && this.#tail.head > 0n) cover("head-advanced");
+        this.#tail.advance(effect.head);
+        this.#stored();
+        return;
+      case "retry-later":
+        network.send(`timer-${this.id}`, this.#alive, () => this.#toReceiver({ kind: "retry" }));
+        return;
+      case "count":
+        if (effect.repeats > 0) cover("repeat-dropped");
+        return;
+      case "close-queue":
+        this.#consuming = false;
+        this.#channel = 0;
+        queue.close(this.id);
+        return;
+      case "give-up":
+        cover("fenced");
+        for (const name of this.#consumers.keys()) this.#toConsumer(name, { kind: "shut", error: new WarrenError("FENCED", "simulated") });
+    }
+  }
+
+  #append({ epoch, head, events }: { readonly epoch: bigint; readonly head: bigint; readonly events: readonly EventSlice[] }): void {
+    const { db, cover, random, network, faults } = this.#world;
+    const run = () => db.append(epoch, head, events);
+    const luck = faults ? random.next() : 1;
+    this.#db("log", () => {
+      if (luck < 0.05) {
+        this.#answer("log", () => this.#toReceiver({ kind: "append-failed" }));
+        return;
+      }
+      if (luck < 0.18) {
+        const committed = luck < 0.1;
+        if (committed) run();
+        else if (luck < 0.14) {
+          // The statement waits in a backend of the database and may run at any later time, also after this broker died.
+          network.send(`backend-${random.below(1_000_000)}`, () => true, () => {
+            if (run().kind === "appended") cover("late-commit");
+          });
+        }
+        cover(committed ? "unknown-committed" : "unknown-not-committed");
+        this.#answer("log", () => this.#toReceiver({ kind: "append-unknown" }));
+        return;
+      }
+      const result = run();
+      if (result.kind !== "appended") cover(`append-${result.kind}`);
+      this.#answer("log", () => this.#toReceiver({ kind: "append-answered", result }));
+    });
+  }
+
+  #stored(): void {
+    const input: ConsumerInput = { kind: "stored", head: this.#tail.head, tailFirst: this.#tail.first };
+    for (const name of this.#consumers.keys()) this.#toConsumer(name, input);
+  }
+
+  #toConsumer(name: string, input: ConsumerInput): void {
+    const before = this.#consumers.get(name) ?? asleep(0n);
+    const { state, effects } = stepConsumer(before, input, this.#world.now);
+    this.#consumers.set(name, state);
+    for (const effect of effects) this.#runConsumer(name, effect);
+  }
+
+  #runConsumer(name: string, effect: ConsumerEffect): void {
+    const { db, cover, random } = this.#world;
+    switch (effect.kind) {
+      case "claim": {
+        const { sessionId } = effect.session;
+        this.#db(`name-${name}`, () => {
+          const failed = this.#world.faults && random.chance(0.05);
+          const { token, acked, resumed } = db.claimName(name);
+          this.#answer(`name-${name}`, () => {
+            if (failed || !this.running) return this.#toConsumer(name, { kind: "claim-failed", sessionId, error: away });
+            const { head, first } = this.#tail;
+            const grant = { token, afterOffset: acked, resumed, receiverKey: "key", logId: "log", head, tailFirst: first, gaps: [] };
+            return this.#toConsumer(name, { kind: "claimed", sessionId, grant });
+          });
+        });
+        return;
+      }
+      case "emit":
+        if (effect.frame.kind === "fell-behind") cover("fell-behind");
+        if (effect.frame.kind === "caught-up") cover("caught-up");
+        this.#streams.get(effect.sessionId)?.frame(effect.frame);
+        return;
+      case "stand-by":
+        cover("standby");
+        return;
+      case "read-tail": {
+        const segment = this.#tail.find(effect.offset);
+        cover("read-tail");
+        this.#toConsumer(name, { kind: "segments", sessionId: effect.sessionId, segments: segment === undefined ? [] : [segment] });
+        return;
+      }
+      case "read-log": {
+        const { sessionId, afterOffset } = effect;
+        cover("read-log");
+        this.#db(`read-${sessionId}`, () => {
+          const fails = this.#world.faults && random.chance(0.1);
+          const segments = db.read(afterOffset, 2);
+          this.#answer(`read-${sessionId}`, () =>
+            this.#toConsumer(name, fails ? { kind: "read-failed", sessionId, error: away } : { kind: "segments", sessionId, segments }),
+          );
+        });
+        return;
+      }
+      case "retry-read":
+        this.#answer(`retry-${effect.sessionId}`, () => this.#toConsumer(name, { kind: "read-retry", sessionId: effect.sessionId }));
+        return;
+      case "save":
+        this.#db(`save-${name}`, () => {
+          const saved = db.save(name, effect.token, effect.offset);
+          if (saved === "fenced") cover("save-fenced");
+          this.#answer(`save-${name}`, () =>
+            this.#toConsumer(name, saved === "fenced" ? { kind: "fenced", token: effect.token } : { kind: "saved", token: effect.token, ackedOffset: saved }),
+          );
+        });
+        return;
+      case "end":
+        if (effect.error?.code === "TAKEN_OVER") cover("taken-over");
+        if (effect.error?.code === "SESSION_SILENT") cover("silent");
+        this.#streams.get(effect.sessionId)?.end(effect.error);
+        this.#streams.delete(effect.sessionId);
+        return;
+      case "woke":
+      case "slept":
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import type { Offset } from "@warren/protocol";
+import type { Frame, OnConflict } from "../subscription.ts";
+import type { SimBroker } from "./sim-broker.ts";
+import { rule } from "./violation.ts";
+import type { World } from "./world.ts";
+
+/** One program that subscribes under a name, and checks all it is told: W5 (no gap, repeat or swap), W6 (tokens), W7 (acks). */
+export class SimClient {
+  readonly name: string;
+  readonly #world: World;
+  readonly #instance: string;
+  readonly #onConflict: OnConflict;
+  /** Highest offset this name's programs know to be saved: nothing at or below it may come again. */
+  readonly #shared: SharedName;
+  #session: ClientSession | undefined;
+  #superseded = false;
+
+  constructor(world: World, shared: SharedName, instance: string, onConflict: OnConflict) {
+    this.#world = world;
+    this.#shared = shared;
+    this.name = shared.name;
+    this.#instance = instance;
+    this.#onConflict = onConflict;
+  }
+
+  get connected(): boolean {
+    return this.#session !== undefined;
+  }
+
+  get opened(): boolean {
+    return this.#session?.opened === true;
+  }
+
+  /** Opens a session on `broker`: one at a time (H4). */
+  connect(broker: SimBroker): void {
+    if (this.#session !== undefined || this.#superseded) return;
+    const session = new ClientSession(this.#world, this, this.#shared, broker);
+    this.#session = session;
+    const spec = {
+      sessionId: session.id,
+      instanceId: this.#instance,
+      onConflict: this.#onConflict,
+      ackMode: "explicit" as const,
+      maxInFlight: 4,
+      sessionTimeoutMs: 60,
+    };
+    this.#world.network.send(`open-${session.id}`, () => broker.up, () => {
+      broker.open(this.name, spec, session);
+      session.pull();
+    });
+  }
+
+  /** The program leaves without a word: the broker hears it later. */
+  leave(): void {
+    this.#session?.leave();
+    this.#session = undefined;
+  }
+
+  act(heal: boolean): void {
+    if (this.#session?.broker.up === false) this.#session = undefined;
+    this.#session?.act(heal);
+  }
+
+  /** A program that was superseded comes back only when someone starts it again. */
+  restart(): void {
+    this.#superseded = false;
+  }
+
+  ended(session: ClientSession, takenOver: boolean): void {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    this.#superseded = takenOver;
+  }
+}
+
+/** What all programs of one name know together. */
+export class SharedName {
+  readonly name: string;
+  readonly seen = new Set<Offset>();
+  newestToken = 0n;
+  savedUpTo: Offset = 0n;
+  sentAck: Offset = 0n;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+class ClientSession {
+  readonly id: string;
+  readonly broker: SimBroker;
+  readonly #world: World;
+  readonly #client: SimClient;
+  readonly #shared: SharedName;
+  /** The stream's end on the broker: what waits for the client's wish. */
+  #waiting: Frame[] = [];
+  #wish = false;
+  #left = false;
+  #token = 0n;
+  #next: Offset = 0n;
+  #acked: Offset = 0n;
+  #handled: Offset = 0n;
+  opened = false;
+
+  constructor(world: World, client: SimClient, shared: SharedName, broker: SimBroker) {
+    this.#world = world;
+    this.#client = client;
+    this.#shared = shared;
+    this.broker = broker;
+    this.id = `s${world.nextSession()}`;
+  }
+
+  frame(frame: Frame): void {
+    this.#waiting.push(frame);
+    this.#hand();
+  }
+
+  end(error: { readonly code: string } | undefined): void {
+    this.#world.network.send(`stream-${this.id}`, () => !this.#left, () => this.#client.ended(this, error?.code === "TAKEN_OVER"));
+  }
+
+  pull(): void {
+    this.#wish = true;
+    if (this.#waiting.length > 0) this.#hand();
+    else this.broker.input(this.#client.name, { kind: "pull", sessionId: this.id });
+  }
+
+  #hand(): void {
+    if (!this.#wish) return;
+    const frame = this.#waiting.shift();
+    if (frame === undefined) return;
+    this.#wish = false;
+    this.#world.network.send(`stream-${this.id}`, () => true, () => {
+      if (this.#left) return;
+      this.#got(frame);
+      this.#toBroker(() => this.pull());
+    });
+  }
+
+  #toBroker(run: () => void): void {
+    this.#world.network.send(`up-${this.id}`, () => this.broker.up, run);
+  }
+
+  #got(frame: Frame): void {
+    const shared = this.#shared;
+    switch (frame.kind) {
+      case "opened":
+        rule(frame.sessionToken !== this.#token, "a session is opened once");
+        this.opened = true;
+        this.#token = frame.sessionToken;
+        // A stream that was opened earlier may be heard of later: a program drops what an older token sends (H3).
+        if (this.#token < shared.newestToken) return;
+        shared.newestToken = this.#token;
+        rule(frame.afterOffset >= shared.savedUpTo, `W5: opened after ${frame.afterOffset}, below the saved ack ${shared.savedUpTo}`);
+        rule(frame.afterOffset <= shared.sentAck, `W7: opened after ${frame.afterOffset}, above the last ack sent ${shared.sentAck}`);
+        this.#next = frame.afterOffset + 1n;
+        this.#acked = frame.afterOffset;
+        this.#handled = frame.afterOffset;
+        if (!frame.resumed) this.#world.cover("new-name");
+        return;
+      case "batch":
+        if (this.#token < shared.newestToken) return this.#world.cover("stale-token-dropped");
+        for (let index = frame.from; index < frame.to; index += 1) this.#event(frame.batch.firstOffset + BigInt(index), frame, index);
+        return;
+      case "acked":
+        rule(frame.ackedOffset <= shared.sentAck, `W7: saved ${frame.ackedOffset}, above what was acked`);
+        if (this.#token >= shared.newestToken && frame.ackedOffset > shared.savedUpTo) shared.savedUpTo = frame.ackedOffset;
+        return;
+      case "caught-up":
+        rule(frame.offset === this.#next - 1n, `caught up at ${frame.offset}, but ${this.#next} was to come`);
+        return;
+      default:
+    }
+  }
+
+  #event(offset: Offset, frame: Extract<Frame, { kind: "batch" }>, index: number): void {
+    const { db } = this.#world;
+    rule(offset === this.#next, `W5: ${offset} came where ${this.#next} was to come`);
+    const id = db.ids[Number(offset) - 1];
+    rule(id !== undefined, `W1: offset ${offset} was delivered before it was stored`);
+    rule(this.#world.idOf(frame.batch, index) === id, `W5: offset ${offset} is another event than the log has`);
+    this.#next = offset + 1n;
+    this.#handled = offset;
+    this.#shared.seen.add(offset);
+  }
+
+  act(heal: boolean): void {
+    if (!this.opened || this.#handled <= this.#acked || (!heal && this.#world.random.chance(0.4))) return;
+    const upTo = this.#handled;
+    this.#acked = upTo;
+    if (upTo > this.#shared.sentAck) this.#shared.sentAck = upTo;
+    this.#toBroker(() => this.broker.input(this.#client.name, { kind: "ack", sessionId: this.id, upTo }));
+  }
+
+  leave(): void {
+    this.#left = true;
+    this.#toBroker(() => this.broker.input(this.#client.name, { kind: "stop", sessionId: this.id, reason: "stream-ended" }));
+  }
+}
