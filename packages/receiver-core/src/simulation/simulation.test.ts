@@ -3,7 +3,6 @@ import { simulate, simulateRun } from "./simulate.ts";
 
 /** Every one of these must be reached, or the simulation proves less than it says. */
 const interesting = [
-  "ack-of-closed-channel",
   "append-fenced",
   "append-head-moved",
   "append-known",
