@@ -1,8 +1,17 @@
 // Symbols above the line are for users of the SDK; those below are for other packages of Warren.
 export { ErrorStatus, isWarrenError, WarrenError, type ErrorCode, type StatusName } from "./errors.ts";
+export type { NewEvent, RecordedEvent } from "./event.ts";
 
 export { assert, must, unreachable } from "./assert.ts";
+export { backoffDelay } from "./backoff.ts";
+export { decodedToSend, encodeBatch, type Codec } from "./encode-batch.ts";
 export { lastOffsetOf, type EncodedBatch, type Offset } from "./encoded-batch.ts";
 export { QuarantineReasons, type EventSlice, type QuarantinedEvent, type QuarantineReason } from "./event-slice.ts";
+export { decodeEvent, encodeEvent, recordedEvents, toEvent, toRecordedEvent } from "./event.ts";
 export { Limits, Times } from "./limits.ts";
 export { silentLogger, systemClock, type Clock, type IdSource, type LogFields, type Logger, type Timer } from "./ports.ts";
+export { TopicMatcher, topicMatches } from "./topic.ts";
+export { canonicalPatterns, checkConsumerName, checkEventToPublish, checkPatterns, type EventAttributes } from "./validation.ts";
+export { sameContent } from "./walker/same-content.ts";
+export { eventEndsOf, eventTag, joinSlices } from "./walker/walk-batch.ts";
+export { walkEvent, type WalkedEvent } from "./walker/walk-event.ts";

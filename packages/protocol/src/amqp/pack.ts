@@ -1,0 +1,84 @@
+import type { EventSlice, QuarantinedEvent } from "../event-slice.ts";
+import { Limits } from "../limits.ts";
+import type { TopicMatcher } from "../topic.ts";
+import { eventTag, joinSlices } from "../walker/walk-batch.ts";
+import { walkEvent } from "../walker/walk-event.ts";
+import { WireReader } from "../walker/wire.ts";
+
+/** Content type of an AMQP message whose body is a `warren.v1.Pack`. */
+export const packContentType = "application/vnd.warren.pack+protobuf";
+
+/** What a delivery holds: events that a log can take, and events that none can. */
+export interface Unpacked {
+  readonly events: readonly EventSlice[];
+  readonly rejected: readonly QuarantinedEvent[];
+}
+
+/** A pack as one AMQP message. */
+export interface PackedMessage {
+  readonly routingKey: string;
+  /** Other types in the pack, for the CC header. */
+  readonly cc: readonly string[];
+  readonly body: Uint8Array;
+  readonly count: number;
+}
+
+/**
+ * Cuts consecutive events into packs: at most 64 KiB or one event, at most 200 events, at most 16 types beside the first.
+ * The order is kept; each event is in exactly one pack.
+ */
+export function packEvents(events: readonly EventSlice[]): readonly PackedMessage[] {
+  const packs: PackedMessage[] = [];
+  for (let from = 0; from < events.length; ) {
+    const to = packEnd(events, from);
+    const part = events.slice(from, to);
+    const [routingKey = "", ...cc] = new Set(part.map(({ type }) => type));
+    packs.push({ routingKey, cc, body: joinSlices(part).bytes, count: part.length });
+    from = to;
+  }
+  return packs;
+}
+
+/** Where the pack that begins at `from` ends. */
+export function packEnd(events: readonly EventSlice[], from: number): number {
+  const types = new Set<string>();
+  let bytes = 0;
+  let to = from;
+  for (; to < events.length && to - from < Limits.packEvents; to += 1) {
+    const event = events[to];
+    if (event === undefined) break;
+    types.add(event.type);
+    bytes += event.bytes.length;
+    if (to > from && (bytes > Limits.packBytes || types.size > Limits.packCcTypes + 1)) break;
+  }
+  return to;
+}
+
+/** Takes a pack apart: slices are views of its body, nothing is decoded. A bad event is rejected alone while the framing holds. */
+export function unpack(body: Uint8Array): Unpacked {
+  const events: EventSlice[] = [];
+  const rejected: QuarantinedEvent[] = [];
+  const reader = new WireReader(body);
+  while (!reader.done) {
+    const start = reader.position;
+    reader.position += 1;
+    const length = body[start] === eventTag ? reader.length() : -1;
+    if (length < 0) {
+      rejected.push({ reason: "malformed", detail: `the pack is broken at byte ${start}`, bytes: body.subarray(start) });
+      break;
+    }
+    const from = reader.position;
+    reader.position += length;
+    const bytes = body.subarray(start, reader.position);
+    const walked = walkEvent(body, from, reader.position);
+    if (walked.kind === "event") events.push({ bytes, id: walked.id, source: walked.source, type: walked.type, deduplicated: true });
+    else rejected.push({ reason: walked.reason, detail: walked.detail, bytes });
+  }
+  if (body.length === 0) rejected.push({ reason: "malformed", detail: "the pack is empty", bytes: body });
+  return { events, rejected };
+}
+
+/** A pack goes to every queue that matches any of its types; a receiver keeps what its own patterns match. */
+export function dropUnmatched(events: readonly EventSlice[], matcher: TopicMatcher): readonly EventSlice[] {
+  return events.every(({ type }) => matcher.matches(type)) ? events : events.filter(({ type }) => matcher.matches(type));
+}

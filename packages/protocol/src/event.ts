@@ -1,0 +1,128 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Offset } from "./encoded-batch.ts";
+import type { EventSlice } from "./event-slice.ts";
+import { EventSchema, PackSchema, type Event, type EventBatch } from "./gen/warren/v1/event_pb.ts";
+import { checkEventToPublish } from "./validation.ts";
+
+/** An event before it is stored, as an application gives it. */
+export interface NewEvent {
+  /** What kind: the routing key, for example "order.created". */
+  readonly type: string;
+  /** Who says so, for example "/shop/orders". */
+  readonly source: string;
+  /** Bytes are sent as they are; text as text/plain; anything else as application/json. */
+  readonly data?: unknown;
+  /** Default: a new UUIDv7. Give your own to publish again safely. */
+  readonly id?: string | undefined;
+  readonly subject?: string | undefined;
+  /** Default: now. */
+  readonly time?: Date | undefined;
+  readonly dataContentType?: string | undefined;
+  readonly dataSchema?: string | undefined;
+  readonly partitionKey?: string | undefined;
+  readonly extensions?: Readonly<Record<string, string>> | undefined;
+}
+
+/** An event of a receiver's log, or of the archive. */
+export interface RecordedEvent {
+  readonly offset: Offset;
+  readonly recordedAt: Date;
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly subject: string | undefined;
+  readonly time: Date | undefined;
+  readonly dataContentType: string | undefined;
+  readonly dataSchema: string | undefined;
+  readonly partitionKey: string | undefined;
+  readonly extensions: ReadonlyMap<string, string>;
+  /** The payload: parsed when its content type is JSON (a parse error throws here), text when it was sent as text, else bytes. */
+  readonly data: unknown;
+  /** The payload's bytes. */
+  readonly bytes: Uint8Array;
+}
+
+const utf8 = new TextEncoder();
+const isJson = (contentType: string): boolean => /^[^;]*[/+]json\s*(;|$)/i.test(contentType);
+
+/** What an application publishes, as a message: defaults filled in, not yet checked. */
+export function toEvent(event: NewEvent, defaults: { readonly id: string; readonly now: Date }): Event {
+  const body = bodyOf(event);
+  return create(EventSchema, {
+    id: event.id ?? defaults.id,
+    source: event.source,
+    type: event.type,
+    subject: event.subject ?? "",
+    time: timestampFromDate(event.time ?? defaults.now),
+    dataContentType: event.dataContentType ?? body.contentType,
+    dataSchema: event.dataSchema ?? "",
+    partitionKey: event.partitionKey ?? "",
+    extensions: { ...event.extensions },
+    body: body.body,
+  });
+}
+
+function bodyOf({ data, dataContentType }: NewEvent): { readonly contentType: string; readonly body: Event["body"] } {
+  if (data === undefined) return { contentType: "", body: { case: undefined } };
+  if (data instanceof Uint8Array) return { contentType: "application/octet-stream", body: { case: "data", value: data } };
+  if (typeof data === "string" && !isJson(dataContentType ?? "")) return { contentType: "text/plain", body: { case: "text", value: data } };
+  return { contentType: "application/json", body: { case: "text", value: JSON.stringify(data) } };
+}
+
+/** Encodes and checks an event to be published. Throws EVENT_INVALID or TOO_LARGE. */
+export function encodeEvent(event: Event): EventSlice {
+  const text = event.body.case === "text" ? event.body.value : "";
+  const encodable = text.isWellFormed();
+  if (!encodable) checkEventToPublish({ ...event, subject: text }, 0);
+  checkEventToPublish(event, 0);
+  const bytes = toBinary(PackSchema, create(PackSchema, { events: [event] }));
+  checkEventToPublish(event, bytes.length);
+  return { bytes, id: event.id, source: event.source, type: event.type, deduplicated: true };
+}
+
+/** Decodes one element of `EventBatch.events` that passed the walk. */
+export function decodeEvent(bytes: Uint8Array): Event {
+  const [event] = fromBinary(PackSchema, bytes).events;
+  return event ?? create(EventSchema);
+}
+
+/** The events of a batch that came over the stream. */
+export function recordedEvents(batch: EventBatch): readonly RecordedEvent[] {
+  const recordedAt = batch.recordedAt === undefined ? new Date(0) : timestampDate(batch.recordedAt);
+  return batch.events.map((event, index) => toRecordedEvent(event, batch.firstOffset + BigInt(index), recordedAt));
+}
+
+/** An event with its place. The payload is parsed when it is asked for, once. */
+export function toRecordedEvent(event: Event, offset: Offset, recordedAt: Date): RecordedEvent {
+  const given = (value: string): string | undefined => (value === "" ? undefined : value);
+  let parsed: { readonly data: unknown } | undefined;
+  return {
+    offset,
+    recordedAt,
+    id: event.id,
+    source: event.source,
+    type: event.type,
+    subject: given(event.subject),
+    time: event.time === undefined ? undefined : timestampDate(event.time),
+    dataContentType: given(event.dataContentType),
+    dataSchema: given(event.dataSchema),
+    partitionKey: given(event.partitionKey),
+    extensions: new Map(Object.entries(event.extensions)),
+    get data() {
+      parsed ??= { data: dataOf(event) };
+      return parsed.data;
+    },
+    get bytes() {
+      if (event.body.case === "data") return event.body.value;
+      return event.body.case === "text" ? utf8.encode(event.body.value) : new Uint8Array();
+    },
+  };
+}
+
+function dataOf(event: Event): unknown {
+  const { body } = event;
+  if (body.case === undefined) return undefined;
+  if (!isJson(event.dataContentType)) return body.value;
+  return JSON.parse(body.case === "text" ? body.value : new TextDecoder().decode(body.value));
+}

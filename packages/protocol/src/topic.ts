@@ -1,0 +1,40 @@
+/*
+ * AMQP topic matching: words are separated by dots, `*` is exactly one word, `#` any number of them, also none. Empty words count.
+ * One function, used wherever patterns meet types, so that no place disagrees with RabbitMQ's bindings.
+ */
+
+/** Whether `type` matches the topic `pattern`. Time: words of the pattern times words of the type, whatever the pattern. */
+export function topicMatches(pattern: string, type: string): boolean {
+  return matchWords(pattern.split("."), type.split("."));
+}
+
+/** Many patterns, split once: whether any of them matches. */
+export class TopicMatcher {
+  readonly #patterns: readonly (readonly string[])[];
+  readonly #all: boolean;
+
+  constructor(patterns: readonly string[]) {
+    this.#patterns = patterns.map((pattern) => pattern.split("."));
+    this.#all = patterns.includes("#");
+  }
+
+  matches(type: string): boolean {
+    if (this.#all) return true;
+    const words = type.split(".");
+    return this.#patterns.some((pattern) => matchWords(pattern, words));
+  }
+}
+
+/** Row by row: `reachable[i]` tells whether the pattern so far matches the first i words. */
+function matchWords(pattern: readonly string[], words: readonly string[]): boolean {
+  let reachable: boolean[] = [true, ...words.map(() => false)];
+  for (const part of pattern) {
+    const next = reachable.map(() => false);
+    for (let i = 0; i <= words.length; i += 1) {
+      if (part === "#") next[i] = reachable[i] === true || (i > 0 && next[i - 1] === true);
+      else if (i > 0) next[i] = reachable[i - 1] === true && (part === "*" || part === words[i - 1]);
+    }
+    reachable = next;
+  }
+  return reachable[words.length] === true;
+}

@@ -1,0 +1,6 @@
+// The generated messages and services of package warren.v1, by name.
+export * from "../gen/warren/v1/admin_pb.ts";
+export * from "../gen/warren/v1/archive_pb.ts";
+export * from "../gen/warren/v1/event_pb.ts";
+export * from "../gen/warren/v1/publish_pb.ts";
+export * from "../gen/warren/v1/subscription_pb.ts";
