@@ -12,3 +12,5 @@ export type {
   ReadRequest,
   ReadResult,
 } from "./event-log.ts";
+export { eventKey } from "./event-key.ts";
+export { createPostgresEventLog, migrateEventLog } from "./postgres/postgres-event-log.ts";

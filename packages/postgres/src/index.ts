@@ -1,1 +1,3 @@
-export {};
+export { classifyDatabaseError, outcomeIsUnknown, sqlStateOf, toStoreError, type DatabaseErrorKind } from "./database-errors.ts";
+export { openDatabase, schemaName, type Database, type DatabaseOptions } from "./database.ts";
+export { migrate, type Migrations } from "./migrate.ts";

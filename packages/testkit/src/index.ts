@@ -1,1 +1,3 @@
-export {};
+import "./provided.ts";
+
+export { testNamespace } from "./namespace.ts";

@@ -1,1 +1,220 @@
-export {};
+import { create, toBinary } from "@bufbuild/protobuf";
+import { decodeEvent, isWarrenError, lastOffsetOf, type EncodedBatch, type EventSlice } from "@warren/protocol";
+import { PackSchema } from "@warren/protocol/v1";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { AppendRequest, EventLog } from "../event-log.ts";
+
+/** What a suite needs of an implementation. */
+export interface EventLogUnderTest {
+  readonly log: EventLog;
+  close(): Promise<void>;
+}
+
+let ids = 0;
+
+/** An event as a receiver would hand it over. */
+export function slice(more: { readonly id?: string; readonly text?: string; readonly type?: string; readonly source?: string } = {}): EventSlice {
+  ids += 1;
+  const { id = `e${ids}`, source = "/test", type = "t.a", text = `data of ${id}` } = more;
+  const bytes = toBinary(PackSchema, create(PackSchema, { events: [{ id, source, type, body: { case: "text", value: text } }] }));
+  return { bytes, id, source, type, deduplicated: true };
+}
+
+/** Events of a batch, decoded, as "offset:id". */
+export function rowsOf(batches: readonly EncodedBatch[]): string[] {
+  return batches.flatMap((batch) =>
+    Array.from({ length: batch.count }, (_, i) => {
+      const start = i === 0 ? 0 : batch.eventEnds[i - 1];
+      return `${batch.firstOffset + BigInt(i)}:${decodeEvent(batch.bytes.subarray(start, batch.eventEnds[i])).id}`;
+    }),
+  );
+}
+
+/** The contract of EventLog, to be run on every implementation. */
+export function describeEventLog(name: string, open: () => Promise<EventLogUnderTest>): void {
+  describe(`EventLog: ${name}`, () => {
+    let subject: EventLogUnderTest;
+    let receivers = 0n;
+    beforeAll(async () => {
+      subject = await open();
+    });
+    afterAll(() => subject.close());
+
+    /** A new log, claimed. */
+    async function claimed() {
+      receivers += 1n;
+      const receiverId = receivers;
+      await subject.log.create(receiverId);
+      const claim = await subject.log.claim(receiverId);
+      let headOffset = claim.headOffset;
+      return {
+        receiverId,
+        claim,
+        request: (events: readonly EventSlice[], more: Partial<AppendRequest> = {}): AppendRequest => ({ receiverId, epoch: claim.epoch, headOffset, events, quarantined: [], ...more }),
+        async append(events: readonly EventSlice[]) {
+          const result = await subject.log.append(this.request(events));
+          if (result.kind === "appended" && result.segment !== undefined) headOffset = lastOffsetOf(result.segment);
+          return result;
+        },
+        read: (afterOffset: bigint, maxEvents = 100, maxBytes = 1_000_000) => subject.log.read({ receiverId, afterOffset, maxEvents, maxBytes }),
+      };
+    }
+
+    async function segmentsOf(reading: ReturnType<EventLog["read"]>): Promise<readonly EncodedBatch[]> {
+      const result = await reading;
+      if (result.kind !== "segments") throw new Error(`got ${result.kind}`);
+      return result.segments;
+    }
+
+    test("W2: gives dense offsets from 1 and reads back what was appended", async () => {
+      const log = await claimed();
+      expect(log.claim).toMatchObject({ headOffset: 0n, oldestOffset: 1n });
+      const [a, b, c] = [slice({ id: "a" }), slice({ id: "b" }), slice({ id: "c" })];
+      expect(await log.append([a, b])).toMatchObject({ kind: "appended", segment: { firstOffset: 1n, count: 2 } });
+      expect(await log.append([c])).toMatchObject({ kind: "appended", segment: { firstOffset: 3n, count: 1 } });
+      expect(rowsOf(await segmentsOf(log.read(0n)))).toEqual(["1:a", "2:b", "3:c"]);
+      expect(rowsOf(await segmentsOf(log.read(1n)))).toEqual(["1:a", "2:b", "3:c"]);
+      expect(rowsOf(await segmentsOf(log.read(2n)))).toEqual(["3:c"]);
+      expect(await subject.log.status(log.receiverId)).toMatchObject({ headOffset: 3n, epoch: log.claim.epoch });
+    });
+
+    test("W2: refuses an append at another head, and one of an older epoch", async () => {
+      const log = await claimed();
+      await log.append([slice()]);
+      expect(await subject.log.append(log.request([slice()], { headOffset: 0n }))).toEqual({ kind: "head-moved", headOffset: 1n });
+      await subject.log.claim(log.receiverId);
+      expect(await log.append([slice()])).toEqual({ kind: "fenced" });
+      expect((await subject.log.status(log.receiverId)).headOffset).toBe(1n);
+    });
+
+    test("W2: of appends at once exactly one gets each head", async () => {
+      const log = await claimed();
+      const results = await Promise.all(Array.from({ length: 8 }, () => subject.log.append(log.request([slice()]))));
+      expect(results.filter(({ kind }) => kind === "appended")).toHaveLength(1);
+      expect(results.filter(({ kind }) => kind === "head-moved")).toHaveLength(7);
+      expect(await segmentsOf(log.read(0n))).toHaveLength(1);
+    });
+
+    test("W3: stores an event once, and tells a repeat from another event with the same id", async () => {
+      const log = await claimed();
+      const first = slice({ id: "same", text: "one" });
+      await log.append([first, slice()]);
+      const other = slice({ id: "same", text: "two" });
+      const foreign = slice({ id: "same", source: "/other", text: "two" });
+      expect(await log.append([slice(), first])).toEqual({ kind: "known", known: [{ index: 1, offset: 1n, sameContent: true }] });
+      expect(await log.append([other])).toEqual({ kind: "known", known: [{ index: 0, offset: 1n, sameContent: false }] });
+      expect((await log.append([foreign])).kind).toBe("appended");
+      expect(await subject.log.known(log.receiverId, [slice(), first])).toEqual([{ index: 1, offset: 1n, sameContent: true }]);
+      expect(await subject.log.find(log.receiverId, "/other", "same")).toBe(3n);
+      expect(await subject.log.find(log.receiverId, "/other", "nothing")).toBeUndefined();
+    });
+
+    test("W3: keeps the keys of each log apart", async () => {
+      const [one, two] = [await claimed(), await claimed()];
+      const event = slice();
+      expect((await one.append([event])).kind).toBe("appended");
+      expect((await two.append([event])).kind).toBe("appended");
+    });
+
+    test("reads chunks bounded by events and by bytes, in whole segments, at least one", async () => {
+      const log = await claimed();
+      for (let i = 0; i < 6; i += 1) await log.append([slice({ text: "x".repeat(1000) }), slice({ text: "x".repeat(1000) })]);
+      expect(await segmentsOf(log.read(0n, 4))).toHaveLength(2);
+      expect(await segmentsOf(log.read(0n, 5))).toHaveLength(3);
+      expect(await segmentsOf(log.read(0n, 100, 1))).toHaveLength(1);
+      expect(await segmentsOf(log.read(0n, 100, 4200))).toHaveLength(3);
+      expect(rowsOf(await segmentsOf(log.read(11n)))[1]).toMatch(/^12:/);
+    });
+
+    test("answers OFFSET_OUT_OF_RANGE at the head, never nothing", async () => {
+      const log = await claimed();
+      await expect(log.read(0n)).rejects.toSatisfy((error) => isWarrenError(error, "OFFSET_OUT_OF_RANGE"));
+      await log.append([slice()]);
+      await expect(log.read(1n)).rejects.toSatisfy((error) => isWarrenError(error, "OFFSET_OUT_OF_RANGE"));
+    });
+
+    test("W9: tells a pruned range as a gap, and lets a pruned event be stored again", async () => {
+      const log = await claimed();
+      const first = slice({ id: "old" });
+      await log.append([first, slice()]);
+      await log.append([slice(), slice()]);
+      await log.append([slice()]);
+      expect(await subject.log.prune(log.receiverId, 4n, "older than a day")).toBe(3n);
+      const gap = { kind: "pruned", firstOffset: 1n, lastOffset: 2n, reason: "older than a day" };
+      expect(await log.read(0n)).toEqual({ kind: "pruned", gap });
+      expect(await subject.log.gaps(log.receiverId, 0n)).toEqual([gap]);
+      expect(await subject.log.gaps(log.receiverId, 2n)).toEqual([]);
+      expect(await segmentsOf(log.read(2n))).toHaveLength(2);
+      expect(await subject.log.status(log.receiverId)).toMatchObject({ oldestOffset: 3n, headOffset: 5n });
+      expect((await log.append([first])).kind).toBe("appended");
+      expect(await subject.log.prune(log.receiverId, 1n, "nothing to do")).toBe(3n);
+    });
+
+    test("W9: records a time in which events may have been missed", async () => {
+      const log = await claimed();
+      await log.append([slice()]);
+      const gap = { kind: "missed", afterOffset: 1n, fromTime: 1_700_000_000_000, toTime: 1_700_000_001_500, reason: "queue gone" };
+      expect(await subject.log.recordMissed(log.receiverId, gap.fromTime, gap.toTime, gap.reason)).toEqual(gap);
+      expect(await subject.log.gaps(log.receiverId, 1n)).toEqual([gap]);
+      expect(await subject.log.gaps(log.receiverId, 2n)).toEqual([]);
+    });
+
+    test("W12: stores quarantined events with the batch, each once, whatever their bytes", async () => {
+      const log = await claimed();
+      const bad = { reason: "bad_text" as const, detail: "not UTF-8 \0", bytes: Uint8Array.of(0, 255, 128), id: "x\0y", type: "\uD800" };
+      const request = log.request([slice()], { quarantined: [bad] });
+      expect((await subject.log.append(request)).kind).toBe("appended");
+      const again = { ...request, headOffset: 1n, events: [] };
+      expect(await subject.log.append(again)).toEqual({ kind: "appended", segment: undefined });
+      const rows = await subject.log.quarantined(log.receiverId, 10);
+      expect(rows).toHaveLength(1);
+      expect(rows[0]).toMatchObject({ reason: "bad_text", source: undefined });
+      expect([...(rows[0]?.bytes ?? [])]).toEqual([0, 255, 128]);
+    });
+
+    test("finds the offset before a time", async () => {
+      const log = await claimed();
+      const first = await log.append([slice(), slice()]);
+      const time = first.kind === "appended" ? (first.segment?.recordedAt ?? 0) : 0;
+      expect(await subject.log.offsetBefore(log.receiverId, time)).toBe(0n);
+      expect(await subject.log.offsetBefore(log.receiverId, time + 60_000)).toBe(2n);
+    });
+
+    test("stores identities byte by byte: no folding, no escaping", async () => {
+      const log = await claimed();
+      const odd = ["é", "e\u0301", "' OR 1=1 --", "__proto__", "a\u0000b", "\u202Ea"];
+      expect((await log.append(odd.map((id) => slice({ id })))).kind).toBe("appended");
+      expect(rowsOf(await segmentsOf(log.read(0n)))).toEqual(odd.map((id, i) => `${i + 1}:${id}`));
+    });
+
+    test("stores a segment of 500 events", async () => {
+      const log = await claimed();
+      await log.append(Array.from({ length: 500 }, () => slice()));
+      const [segment] = await segmentsOf(log.read(499n));
+      expect(segment).toMatchObject({ firstOffset: 1n, count: 500 });
+    });
+
+    test("a renewed log has another id, and only its writer may renew it", async () => {
+      const log = await claimed();
+      const id = await subject.log.renew(log.receiverId, log.claim.epoch);
+      expect(id).not.toBe(log.claim.logId);
+      expect((await subject.log.claim(log.receiverId)).logId).toBe(id);
+      await expect(subject.log.renew(log.receiverId, log.claim.epoch)).rejects.toSatisfy((error) => isWarrenError(error, "FENCED"));
+    });
+
+    test("says NOT_FOUND for a log that was never made, and makes one once", async () => {
+      await expect(subject.log.claim(999_999n)).rejects.toSatisfy((error) => isWarrenError(error, "NOT_FOUND"));
+      const log = await claimed();
+      await log.append([slice()]);
+      await subject.log.create(log.receiverId);
+      expect((await subject.log.status(log.receiverId)).headOffset).toBe(1n);
+    });
+
+    test("does nothing once aborted", async () => {
+      const log = await claimed();
+      const reason = new Error("stop");
+      await expect(subject.log.append(log.request([slice()]), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+      expect((await subject.log.status(log.receiverId)).headOffset).toBe(0n);
+    });
+  });
+}

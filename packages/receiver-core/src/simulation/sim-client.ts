@@ -159,6 +159,7 @@ class ClientSession {
         if (!frame.resumed) this.#world.cover("new-name");
         return;
       case "batch":
+        rule(frame.from < frame.to, "a frame of events has events");
         if (this.#token < shared.newestToken) return this.#world.cover("stale-token-dropped");
         for (let index = frame.from; index < frame.to; index += 1) this.#event(frame.batch.firstOffset + BigInt(index), frame, index);
         return;

@@ -1,0 +1,182 @@
+import { assert, WarrenError, type EventSlice, type Offset } from "@warren/protocol";
+import { classifyDatabaseError, migrate, outcomeIsUnknown, sqlStateOf, toStoreError, type Database } from "@warren/postgres";
+import { sql, type Kysely } from "kysely";
+import type { AppendRequest, AppendResult, CallOptions, Claim, EventLog, KnownEvent, LogGap, MissedGap, QuarantineRow, ReadRequest, ReadResult } from "../event-log.ts";
+import { appendSegment } from "./append.ts";
+import { insertMissed, readGaps } from "./gaps.ts";
+import { knownEvents, offsetsOf } from "./known.ts";
+import { init } from "./migrations/0001-init.ts";
+import { pruneSegments } from "./prune.ts";
+import { readSegments } from "./read-segments.ts";
+import { tablesOf, type Tables } from "./tables.ts";
+
+interface LogRow {
+  readonly epoch: bigint;
+  readonly head_offset: bigint;
+  readonly oldest_offset: bigint;
+  readonly log_id: string;
+}
+
+/** Makes or updates the tables of the log. Safe to call from several processes at once. Throws STORE_UNAVAILABLE, CONFIG_INVALID. */
+export function migrateEventLog(database: Database<unknown>): Promise<void> {
+  return migrate(database, "event_log", { "0001_init": init(database.schema) });
+}
+
+/** The log of segments on PostgreSQL. `migrateEventLog` comes first. Does not close the database. */
+export function createPostgresEventLog(database: Database<unknown>): EventLog {
+  return new PostgresEventLog(database);
+}
+
+class PostgresEventLog implements EventLog {
+  readonly #db: Kysely<unknown>;
+  readonly #tables: Tables;
+
+  constructor(database: Database<unknown>) {
+    this.#db = database.db;
+    this.#tables = tablesOf(database.schema);
+  }
+
+  async create(receiverId: bigint, options?: CallOptions): Promise<void> {
+    await this.#run(options, () => sql`insert into ${this.#tables.logs} (receiver_id) values (${receiverId}::bigint) on conflict do nothing`.execute(this.#db));
+  }
+
+  async claim(receiverId: bigint, options?: CallOptions): Promise<Claim> {
+    const { rows } = await this.#run(options, () =>
+      sql<LogRow>`update ${this.#tables.logs} set epoch = epoch + 1 where receiver_id = ${receiverId}::bigint
+        returning epoch, head_offset, oldest_offset, log_id`.execute(this.#db),
+    );
+    return toClaim(rows[0], receiverId);
+  }
+
+  async status(receiverId: bigint, options?: CallOptions): Promise<Claim> {
+    const { rows } = await this.#run(options, () =>
+      sql<LogRow>`select epoch, head_offset, oldest_offset, log_id from ${this.#tables.logs} where receiver_id = ${receiverId}::bigint`.execute(this.#db),
+    );
+    return toClaim(rows[0], receiverId);
+  }
+
+  async renew(receiverId: bigint, epoch: bigint, options?: CallOptions): Promise<string> {
+    const { rows } = await this.#run(options, () =>
+      sql<{ log_id: string }>`update ${this.#tables.logs} set log_id = gen_random_uuid()
+        where receiver_id = ${receiverId}::bigint and epoch = ${epoch}::bigint returning log_id`.execute(this.#db),
+    );
+    if (rows[0] === undefined) throw new WarrenError("FENCED", "another broker owns this receiver's log");
+    return rows[0].log_id;
+  }
+
+  async append(request: AppendRequest, options?: CallOptions): Promise<AppendResult> {
+    const { receiverId, events } = request;
+    options?.signal?.throwIfAborted();
+    try {
+      const segment = await appendSegment(this.#db, this.#tables, request);
+      if (segment === "empty") return { kind: "appended", segment: undefined };
+      if (segment !== undefined) return { kind: "appended", segment };
+    } catch (error) {
+      if (sqlStateOf(error) === "23505") {
+        const known = await this.known(receiverId, events, options);
+        // A key that was there and is gone: pruned meanwhile. Nothing was written, so the same append may be tried again.
+        if (known.length === 0) throw new WarrenError("STORE_UNAVAILABLE", "event keys changed during the append; it is tried again");
+        return { kind: "known", known };
+      }
+      if (classifyDatabaseError(error) === "unavailable" && outcomeIsUnknown(error)) {
+        throw new WarrenError("OUTCOME_UNKNOWN", "the database did not say whether it stored the batch", { cause: error });
+      }
+      throw toStoreError(error);
+    }
+    const { epoch, headOffset } = await this.status(receiverId, options);
+    return epoch === request.epoch ? { kind: "head-moved", headOffset } : { kind: "fenced" };
+  }
+
+  known(receiverId: bigint, events: readonly EventSlice[], options?: CallOptions): Promise<readonly KnownEvent[]> {
+    return this.#run(options, () => knownEvents(this.#db, this.#tables, receiverId, events));
+  }
+
+  async read(request: ReadRequest, options?: CallOptions): Promise<ReadResult> {
+    const { receiverId, afterOffset } = request;
+    // Twice: a segment may be appended or pruned between the two questions.
+    for (let attempt = 1; ; attempt += 1) {
+      const segments = await this.#run(options, () => readSegments(this.#db, this.#tables, request));
+      const [first] = segments;
+      if (first !== undefined && first.firstOffset <= afterOffset + 1n) return { kind: "segments", segments };
+      const { headOffset, oldestOffset } = await this.status(receiverId, options);
+      if (afterOffset >= headOffset) {
+        throw new WarrenError("OFFSET_OUT_OF_RANGE", `nothing is stored after offset ${afterOffset}; the head is ${headOffset}`);
+      }
+      if (afterOffset + 1n < oldestOffset) {
+        const gaps = await this.gaps(receiverId, afterOffset, options);
+        const reason = gaps.find((gap) => gap.kind === "pruned")?.reason ?? "pruned";
+        return { kind: "pruned", gap: { kind: "pruned", firstOffset: afterOffset + 1n, lastOffset: oldestOffset - 1n, reason } };
+      }
+      assert(attempt < 3, `the log of receiver ${receiverId} has a hole after offset ${afterOffset}`);
+    }
+  }
+
+  async offsetBefore(receiverId: bigint, time: number, options?: CallOptions): Promise<Offset> {
+    // Offset order is time order, and a segment has one time: the answer is where a segment ends.
+    const { rows } = await this.#run(options, () =>
+      sql<{ offset: bigint | null }>`
+        select coalesce(
+          (select first_offset - 1 from ${this.#tables.segments}
+            where receiver_id = ${receiverId}::bigint and recorded_at >= to_timestamp(${time}::float8 / 1000)
+            order by last_offset limit 1),
+          (select head_offset from ${this.#tables.logs} where receiver_id = ${receiverId}::bigint)
+        ) as offset`.execute(this.#db),
+    );
+    return rows[0]?.offset ?? notFound(receiverId);
+  }
+
+  async find(receiverId: bigint, source: string, id: string, options?: CallOptions): Promise<Offset | undefined> {
+    const offsets = await this.#run(options, () => offsetsOf(this.#db, this.#tables, receiverId, [{ source, id }]));
+    return offsets.get(0);
+  }
+
+  async prune(receiverId: bigint, beforeOffset: Offset, reason: string, options?: CallOptions): Promise<Offset> {
+    const oldest = await this.#run(options, () => pruneSegments(this.#db, this.#tables, receiverId, beforeOffset, reason));
+    return oldest ?? notFound(receiverId);
+  }
+
+  async recordMissed(receiverId: bigint, fromTime: number, toTime: number, reason: string, options?: CallOptions): Promise<MissedGap> {
+    const gap = await this.#run(options, () => insertMissed(this.#db, this.#tables, { receiverId, fromTime, toTime, reason }));
+    return gap ?? notFound(receiverId);
+  }
+
+  gaps(receiverId: bigint, afterOffset: Offset, options?: CallOptions): Promise<readonly LogGap[]> {
+    return this.#run(options, () => readGaps(this.#db, this.#tables, receiverId, afterOffset));
+  }
+
+  async quarantined(receiverId: bigint, limit: number, options?: CallOptions): Promise<readonly QuarantineRow[]> {
+    type Row = { quarantine_id: bigint; reason: QuarantineRow["reason"]; detail: string; source: string | null; id: string | null; type: string | null; payload: Buffer; recorded_ms: bigint };
+    const { rows } = await this.#run(options, () =>
+      sql<Row>`select quarantine_id, reason, detail, source, id, type, payload, (extract(epoch from recorded_at) * 1000)::bigint as recorded_ms
+        from ${this.#tables.quarantine} where receiver_id = ${receiverId}::bigint order by quarantine_id desc limit ${limit}::int`.execute(this.#db),
+    );
+    return rows.map((row) => ({
+      quarantineId: row.quarantine_id,
+      reason: row.reason,
+      detail: row.detail,
+      bytes: row.payload,
+      source: row.source ?? undefined,
+      id: row.id ?? undefined,
+      type: row.type ?? undefined,
+      recordedAt: Number(row.recorded_ms),
+    }));
+  }
+
+  async #run<T>(options: CallOptions | undefined, query: () => Promise<T>): Promise<T> {
+    options?.signal?.throwIfAborted();
+    try {
+      return await query();
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+}
+
+function toClaim(row: LogRow | undefined, receiverId: bigint): Claim {
+  if (row === undefined) return notFound(receiverId);
+  return { epoch: row.epoch, headOffset: row.head_offset, oldestOffset: row.oldest_offset, logId: row.log_id };
+}
+
+function notFound(receiverId: bigint): never {
+  throw new WarrenError("NOT_FOUND", `receiver ${receiverId} has no log`);
+}

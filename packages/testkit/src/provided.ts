@@ -1,0 +1,10 @@
+declare module "vitest" {
+  interface ProvidedContext {
+    /** A RabbitMQ on which tests may make what they like, under a namespace of their own. */
+    readonly amqpUrl: string;
+    /** A PostgreSQL database in which tests may make schemas. */
+    readonly databaseUrl: string;
+  }
+}
+
+export {};
