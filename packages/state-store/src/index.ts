@@ -10,3 +10,5 @@ export type {
   StateStore,
   StoredState,
 } from "./state-store.ts";
+export { OffsetWriter, type OffsetWriterDeps, type Saved } from "./offset-writer.ts";
+export { createPostgresStateStore, migrateStateStore } from "./postgres/postgres-state-store.ts";
