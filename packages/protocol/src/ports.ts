@@ -9,7 +9,7 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since 1970 by the wall clock; may jump. Only to be recorded or shown, never for a decision on order. */
   wallMs(): number;
-  /** Calls `run` once, after `delayMs` at the earliest. Does not keep the process alive. */
+  /** Calls `run` once, after `delayMs` at the earliest. Keeps the process alive until then, or until it is cancelled. */
   after(delayMs: number, run: () => void): Timer;
 }
 
@@ -47,7 +47,6 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
   after(delayMs, run) {
     const timer = setTimeout(run, delayMs);
-    if (typeof timer === "object") timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
 };

@@ -214,7 +214,9 @@ export class Receiver {
     this.#writer.reclaim();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#claimWaiters.push(resolve);
-    await Promise.race([promise, new Promise<void>((done) => this.#deps.clock.after(claimWaitMs, done))]);
+    const timer = this.#deps.clock.after(claimWaitMs, resolve);
+    await promise;
+    timer.cancel();
     const now = this.#writer.claim;
     if (now === undefined) throw waitingFor ?? new WarrenError("STORE_UNAVAILABLE", "the log could not be claimed yet; open again");
     return now;

@@ -1,1 +1,1 @@
-export {};
+export { createAmqpTransport, type AmqpTransportOptions } from "./amqp-transport.ts";

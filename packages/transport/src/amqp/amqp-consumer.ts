@@ -1,0 +1,132 @@
+import { WarrenError, type Clock, type Logger, type Timer } from "@warren/protocol";
+import type { Channel, ConsumeMessage, Message } from "amqplib";
+import type { ChannelClosed, ConsumeOptions, QueueConsumer } from "../transport.ts";
+import type { AmqpConnection } from "./amqp-connection.ts";
+import { messageOf, replyCode, unavailable } from "./amqp-errors.ts";
+import { toDelivery } from "./amqp-message.ts";
+import { declareQueue, ensureExchange, queueExists } from "./amqp-topology.ts";
+
+/** What a consumer needs. */
+export interface AmqpConsumerDeps {
+  readonly connection: AmqpConnection;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Consumes one queue and supervises its channel: whatever closes it, topology is checked and a new one is opened, with back-off, until closed. */
+export class AmqpConsumer implements QueueConsumer {
+  readonly #deps: AmqpConsumerDeps;
+  readonly #options: ConsumeOptions;
+  #existing: boolean;
+  #channel: { readonly number: number; readonly channel: Channel } | undefined;
+  #channels = 0;
+  #attempt = 0;
+  #told: string | undefined;
+  #retry: Timer | undefined;
+  #closed = false;
+  #opening: Promise<void> | undefined;
+
+  constructor(deps: AmqpConsumerDeps, options: ConsumeOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#existing = options.existing;
+    this.#opening = this.#open();
+  }
+
+  ackUpTo(channel: number, tag: number): boolean {
+    const open = this.#channel;
+    if (open === undefined || open.number !== channel) return false;
+    try {
+      // Only the tag of the message counts.
+      open.channel.ack({ fields: { deliveryTag: tag } } as Message, true);
+      return true;
+    } catch {
+      // The channel closed a moment ago and its event is under way.
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#retry?.cancel();
+    await this.#opening;
+    const open = this.#channel;
+    this.#channel = undefined;
+    // The channel, not the subscription: basic.cancel would leave un-acked messages out of order.
+    await open?.channel.close().catch(() => undefined);
+    if (open !== undefined) this.#options.handler.closed(open.number, { kind: "closed-by-us", detail: "closed" });
+  }
+
+  async #open(): Promise<void> {
+    const { topology, prefetch } = this.#options;
+    const { connection } = this.#deps;
+    try {
+      await ensureExchange(connection, topology.exchange);
+      if (this.#existing && !(await queueExists(connection, topology.queue.name))) {
+        this.#deps.logger.error("queue is gone", { queue: topology.queue.name });
+        await this.#options.queueMissing();
+      }
+      await declareQueue(connection, topology);
+      this.#existing = true;
+      const channel = await connection.channel();
+      await channel.prefetch(prefetch, false);
+      if (this.#closed) return await channel.close();
+      await this.#consume(channel);
+      this.#attempt = 0;
+      this.#told = undefined;
+    } catch (error) {
+      this.#failed(error instanceof WarrenError ? error : unavailable(error));
+    }
+    return undefined;
+  }
+
+  async #consume(channel: Channel): Promise<void> {
+    const { topology, handler } = this.#options;
+    this.#channels += 1;
+    const number = this.#channels;
+    let reason: ChannelClosed | undefined;
+    channel.on("error", (error) => {
+      reason = { kind: "channel-error", detail: `${replyCode(error) ?? ""} ${messageOf(error)}`.trim() };
+    });
+    channel.on("close", () => this.#lost(number, reason ?? { kind: "connection-lost", detail: "the connection closed" }));
+    this.#channel = { number, channel };
+    // Deliveries may come before the answer to consume.
+    handler.opened(number);
+    const onMessage = (message: ConsumeMessage | null): void => {
+      if (this.#channel?.number !== number) return;
+      if (message === null) {
+        reason = { kind: "queue-deleted", detail: `RabbitMQ cancelled the consumer of ${topology.queue.name}` };
+        void channel.close().catch(() => undefined);
+        return;
+      }
+      handler.delivered(number, toDelivery(message));
+    };
+    await channel.consume(topology.queue.name, onMessage, { noAck: false });
+  }
+
+  #lost(number: number, reason: ChannelClosed): void {
+    if (this.#channel?.number !== number) return;
+    this.#channel = undefined;
+    this.#options.handler.closed(number, reason);
+    if (!this.#closed) this.#again(0);
+  }
+
+  #failed(error: WarrenError): void {
+    if (this.#closed) return;
+    this.#attempt += 1;
+    if (this.#told !== error.message) {
+      this.#told = error.message;
+      this.#options.handler.waiting(error);
+    }
+    this.#again(this.#attempt);
+  }
+
+  #again(attempt: number): void {
+    const delay = attempt === 0 ? 0 : this.#deps.connection.nextDelay(attempt);
+    this.#retry?.cancel();
+    this.#retry = this.#deps.clock.after(delay, () => {
+      if (!this.#closed) this.#opening = this.#open();
+    });
+  }
+}

@@ -1,0 +1,66 @@
+import type { HeaderValue } from "@warren/protocol/amqp";
+import type { ConsumeMessage, Options } from "amqplib";
+import type { Delivery, OutgoingMessage } from "../transport.ts";
+
+/** Copies a delivery out of amqplib: own keys only, so that a header named __proto__ is a header. */
+export function toDelivery(message: ConsumeMessage): Delivery {
+  const { fields, properties, content } = message;
+  return {
+    tag: fields.deliveryTag,
+    exchange: fields.exchange,
+    routingKey: fields.routingKey,
+    redelivered: fields.redelivered,
+    contentType: text(properties.contentType),
+    messageId: text(properties.messageId),
+    appId: text(properties.appId),
+    timestamp: typeof properties.timestamp === "number" ? properties.timestamp : undefined,
+    headers: toHeaders(properties.headers),
+    body: content,
+  };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function toHeaders(table: unknown): ReadonlyMap<string, HeaderValue> {
+  const headers = new Map<string, HeaderValue>();
+  if (typeof table !== "object" || table === null) return headers;
+  // amqplib builds tables by assignment: a field __proto__ becomes the prototype. It is read back as the field it was.
+  const prototype: unknown = Object.getPrototypeOf(table);
+  if (prototype !== null && prototype !== Object.prototype) headers.set("__proto__", toValue(prototype));
+  for (const [name, value] of Object.entries(table)) headers.set(name, toValue(value));
+  return headers;
+}
+
+function toValue(value: unknown): HeaderValue {
+  if (value === null || value === undefined) return null;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return value;
+  if (value instanceof Uint8Array || value instanceof Date) return value;
+  if (Array.isArray(value)) return value.map(toValue);
+  if (typeof value !== "object") return null;
+  // amqplib gives timestamps and decimals as { "!": kind, value }.
+  if ("!" in value && "value" in value) return toValue(value.value);
+  return toHeaders(value);
+}
+
+/** Options of a message to publish: persistent and mandatory always. `seq` comes back with a returned message. */
+export function toPublishOptions(message: OutgoingMessage, seq: number): Options.Publish {
+  const { contentType, messageId, appId, timestamp, cc } = message;
+  return {
+    persistent: true,
+    mandatory: true,
+    correlationId: String(seq),
+    headers: Object.fromEntries([...message.headers].map(([name, value]) => [name, fromValue(value)])),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(messageId === undefined ? {} : { messageId }),
+    ...(appId === undefined ? {} : { appId }),
+    ...(timestamp === undefined ? {} : { timestamp }),
+    ...(cc === undefined || cc.length === 0 ? {} : { CC: [...cc] }),
+  };
+}
+
+function fromValue(value: HeaderValue): unknown {
+  if (value instanceof Map) return Object.fromEntries([...value].map(([name, item]) => [String(name), fromValue(item as HeaderValue)]));
+  return value;
+}

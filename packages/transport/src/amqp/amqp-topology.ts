@@ -1,0 +1,74 @@
+import { WarrenError } from "@warren/protocol";
+import type { Channel } from "amqplib";
+import type { ExchangeSpec, Topology } from "../transport.ts";
+import type { AmqpConnection } from "./amqp-connection.ts";
+import { messageOf, replyCode, unavailable } from "./amqp-errors.ts";
+
+/** Runs on a channel of its own: a check that fails closes its channel. */
+async function onChannel<T>(connection: AmqpConnection, run: (channel: Channel) => Promise<T>): Promise<T> {
+  const channel = await connection.channel();
+  try {
+    return await run(channel);
+  } finally {
+    await channel.close().catch(() => undefined);
+  }
+}
+
+/** Declares or checks an exchange. Throws TRANSPORT_UNAVAILABLE (also: not there yet) or EXCHANGE_INVALID. */
+export async function ensureExchange(connection: AmqpConnection, { name, mode }: ExchangeSpec): Promise<void> {
+  try {
+    if (mode === "passive") await onChannel(connection, (channel) => channel.checkExchange(name));
+    await onChannel(connection, (channel) => channel.assertExchange(name, "topic", { durable: true }));
+  } catch (error) {
+    if (error instanceof WarrenError) throw error;
+    if (replyCode(error) === 404) {
+      const text = `exchange ${name} does not exist yet; start the archiver, which makes it, or name an existing exchange in WARREN_EXCHANGE`;
+      throw new WarrenError("TRANSPORT_UNAVAILABLE", text, { cause: error });
+    }
+    if (replyCode(error) !== 406) throw unavailable(error);
+    // An exchange that was there before may have other properties; what matters is that it routes by topic.
+    if (mode === "passive" && !/arg 'type'/.test(messageOf(error))) return;
+    const text = `exchange ${name} exists and is not a durable topic exchange (${messageOf(error)}); delete it, or name another one in WARREN_EXCHANGE`;
+    throw new WarrenError("EXCHANGE_INVALID", text, { cause: error });
+  }
+}
+
+/** Whether a queue exists. Throws TRANSPORT_UNAVAILABLE. */
+export async function queueExists(connection: AmqpConnection, name: string): Promise<boolean> {
+  try {
+    await onChannel(connection, (channel) => channel.checkQueue(name));
+    return true;
+  } catch (error) {
+    if (replyCode(error) === 404) return false;
+    throw error instanceof WarrenError ? error : unavailable(error);
+  }
+}
+
+/**
+ * Declares queue and bindings; the exchange must exist. Throws QUEUE_INVALID when the queue exists and cannot serve, TRANSPORT_UNAVAILABLE.
+ * No delivery limit: RabbitMQ 4 would drop an event after 20 deliveries; older servers have no default and do not know -1.
+ */
+export async function declareQueue(connection: AmqpConnection, { exchange, queue }: Topology): Promise<void> {
+  const args: Record<string, unknown> = { "x-queue-type": "quorum" };
+  if (queue.singleActiveConsumer) args["x-single-active-consumer"] = true;
+  await connection.model();
+  if (connection.serverMajor >= 4) args["x-delivery-limit"] = -1;
+  try {
+    await onChannel(connection, (channel) => channel.assertQueue(queue.name, { durable: true, arguments: args }));
+  } catch (error) {
+    if (error instanceof WarrenError) throw error;
+    if (replyCode(error) !== 406) throw unavailable(error);
+    // Made by an older server, without the limit's argument: it serves.
+    if (/arg '(x-queue-type|x-single-active-consumer|durable)'/.test(messageOf(error))) {
+      const text = `queue ${queue.name} exists with other arguments (${messageOf(error)}); delete it when it is empty, it is then made again`;
+      throw new WarrenError("QUEUE_INVALID", text, { cause: error });
+    }
+  }
+  try {
+    await onChannel(connection, async (channel) => {
+      for (const pattern of queue.patterns) await channel.bindQueue(queue.name, exchange.name, pattern);
+    });
+  } catch (error) {
+    throw error instanceof WarrenError ? error : unavailable(error);
+  }
+}
