@@ -13,3 +13,7 @@ export type {
   StopSubscriber,
   Subscriptions,
 } from "./subscription.ts";
+export { configKey, queueName } from "./config-key.ts";
+export type { CoreDeps, CoreOptions } from "./core-deps.ts";
+export { ReceiverManager } from "./receiver-manager.ts";
+export { noArchive, type PastProbe } from "./start-offset.ts";

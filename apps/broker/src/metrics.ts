@@ -1,0 +1,33 @@
+import type { CoreCounters, Subscriptions } from "@warren/receiver-core";
+import type { Metrics, Observation } from "@warren/service";
+
+/** Consumers with a label of their own; above, only the sums remain. */
+const labelledConsumers = 500;
+
+/** The broker's metrics, read from the core when someone asks. */
+export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions): void {
+  const count = (key: keyof CoreCounters) => (): Observation => [{ value: subscriptions.counters()[key] }];
+  metrics.counter("events_received", "Events delivered by RabbitMQ", count("eventsReceived"));
+  metrics.counter("events_stored", "Events stored in a log", count("eventsStored"));
+  metrics.counter("duplicates_dropped", "Events dropped because they are stored already", count("repeatsDropped"));
+  metrics.counter("events_quarantined", "Events set aside because no log can take them", count("quarantined"));
+  metrics.counter("events_sent", "Events sent to subscribers", count("eventsSent"));
+  metrics.counter("appends", "Appends sent to PostgreSQL", count("appends"));
+  metrics.counter("offset_saves", "Acked offsets saved", count("offsetSaves"));
+  metrics.gauge("receiver_head_offset", "Newest stored offset", () =>
+    subscriptions.receivers().map((each) => ({ value: Number(each.headOffset), labels: { receiver: each.receiverKey } })),
+  );
+  metrics.gauge("receiver_consuming", "1 while the receiver consumes its queue", () =>
+    subscriptions.receivers().map((each) => ({ value: each.consuming ? 1 : 0, labels: { receiver: each.receiverKey } })),
+  );
+  metrics.gauge("consumers", "Consumers by state", () => {
+    const consumers = subscriptions.consumers();
+    return (["asleep", "catching-up", "live"] as const).map((state) => ({ value: consumers.filter(({ phase }) => phase === state).length, labels: { state } }));
+  });
+  metrics.gauge("consumer_lag_events", "Head offset minus acked offset", () =>
+    subscriptions
+      .consumers()
+      .slice(0, labelledConsumers)
+      .map((each) => ({ value: Number(each.headOffset - each.ackedOffset), labels: { consumer: each.name } })),
+  );
+}

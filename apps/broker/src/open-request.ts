@@ -1,0 +1,86 @@
+import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { checkConsumerName, checkPatterns, Limits, Times, WarrenError } from "@warren/protocol";
+import { AckMode, OnConflict, type Open } from "@warren/protocol/v1";
+import type { NewSubscription, StartFrom } from "@warren/receiver-core";
+
+/** The subscriber's request as the core's typed message. Throws what is wrong with it: NAME_INVALID, PATTERN_INVALID, REQUEST_INVALID, NOT_SUPPORTED. */
+export function toNewSubscription(open: Open | undefined, exchange: string, nowMs: number): NewSubscription {
+  if (open === undefined) throw new WarrenError("REQUEST_INVALID", "the first command must be `open`");
+  if (open.consumer !== "") checkConsumerName(open.consumer);
+  const patterns = open.receiver?.patterns ?? [];
+  checkPatterns(patterns);
+  if (open.receiver?.filter !== undefined && open.receiver.filter !== "") {
+    throw new WarrenError("NOT_SUPPORTED", "receiver.filter is not built yet; leave it empty and choose by patterns");
+  }
+  if (open.maxInFlight > Limits.maxInFlight) {
+    throw new WarrenError("REQUEST_INVALID", `max_in_flight is ${open.maxInFlight}; it must be 1 to ${Limits.maxInFlight}, or 0 for ${Limits.defaultMaxInFlight}`);
+  }
+  if (open.knownOffset < 0n) throw new WarrenError("REQUEST_INVALID", "known_offset is negative");
+  return {
+    consumer: open.consumer,
+    config: { exchange, patterns },
+    start: toStart(open, nowMs),
+    maxInFlight: open.maxInFlight === 0 ? Limits.defaultMaxInFlight : open.maxInFlight,
+    onConflict: toOnConflict(open.onConflict),
+    ackMode: toAckMode(open.ackMode),
+    sessionTimeoutMs: toTimeout(open),
+    known: open.knownLogId === "" ? undefined : { logId: open.knownLogId, offset: open.knownOffset },
+    instanceId: open.instanceId,
+  };
+}
+
+function toStart({ start }: Open, nowMs: number): StartFrom {
+  switch (start?.start.case) {
+    case "earliest":
+      return { kind: "earliest" };
+    case "time":
+      return { kind: "time", time: toTime(start.start.value, nowMs) };
+    case "afterOffset":
+      if (start.start.value < 0n) throw new WarrenError("REQUEST_INVALID", `start.after_offset is ${start.start.value}; it must be 0 or more`);
+      return { kind: "after-offset", afterOffset: start.start.value };
+    case "latest":
+    case undefined:
+      return { kind: "latest" };
+  }
+}
+
+function toTime(timestamp: Timestamp, nowMs: number): number {
+  const time = timestampMs(timestamp);
+  // A year 1 to 9999, and not ahead of us by more than clocks may differ.
+  if (!Number.isFinite(time) || time < -62_135_596_800_000) throw new WarrenError("REQUEST_INVALID", "start.time is not a time");
+  if (time > nowMs + 300_000) throw new WarrenError("REQUEST_INVALID", `start.time is in the future; use latest`);
+  return time;
+}
+
+function toOnConflict(value: OnConflict): NewSubscription["onConflict"] {
+  switch (value) {
+    case OnConflict.UNSPECIFIED:
+    case OnConflict.STANDBY:
+      return "standby";
+    case OnConflict.TAKE_OVER:
+      return "take-over";
+    case OnConflict.REJECT:
+      return "reject";
+    default:
+      throw new WarrenError("REQUEST_INVALID", `on_conflict ${String(value)} is not known`);
+  }
+}
+
+function toAckMode(value: AckMode): NewSubscription["ackMode"] {
+  switch (value) {
+    case AckMode.UNSPECIFIED:
+    case AckMode.EXPLICIT:
+      return "explicit";
+    case AckMode.AUTO:
+      return "auto";
+    default:
+      throw new WarrenError("REQUEST_INVALID", `ack_mode ${String(value)} is not known`);
+  }
+}
+
+function toTimeout({ sessionTimeout }: Open): number {
+  if (sessionTimeout === undefined) return Times.sessionMs;
+  const ms = Number(sessionTimeout.seconds) * 1000 + sessionTimeout.nanos / 1e6;
+  if (ms < 1_000 || ms > 86_400_000) throw new WarrenError("REQUEST_INVALID", `session_timeout is ${ms} ms; it must be 1 s to 24 h`);
+  return ms;
+}

@@ -1,0 +1,102 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { isWarrenError, WarrenError, type Clock, type Codec, type Logger } from "@warren/protocol";
+import type { AckRequest, SubscribeRequest, SubscribeResponse, SubscriptionService } from "@warren/protocol/v1";
+import type { Session, Subscriptions } from "@warren/receiver-core";
+import { guardStream } from "@warren/service";
+import { frameToResponse } from "./frame-to-response.ts";
+import { toNewSubscription } from "./open-request.ts";
+
+/** What the handlers need. */
+export interface SubscriptionServiceDeps {
+  readonly subscriptions: Subscriptions;
+  readonly exchange: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Subscribe, Follow and Ack. */
+export function subscriptionService(deps: SubscriptionServiceDeps): ServiceImpl<typeof SubscriptionService> {
+  const { subscriptions, exchange, clock, logger } = deps;
+  return {
+    async *subscribe(requests, context) {
+      const commands = requests[Symbol.asyncIterator]();
+      const first = await commands.next();
+      const command = first.done === true ? undefined : first.value.command;
+      const open = command?.case === "open" ? command.value : undefined;
+      const session = subscriptions.newSubscription(toNewSubscription(open, exchange, clock.wallMs()));
+      const failed = Promise.withResolvers<never>();
+      // A failed command ends the stream with its error, unless the stream has ended already.
+      failed.promise.catch(() => undefined);
+      void obey(session, commands, logger).catch((error: unknown) => failed.reject(error));
+      yield* responses(session, codecOf(context.requestHeader), context.signal, failed.promise);
+    },
+    async *follow({ open }, context) {
+      const session = subscriptions.newSubscription(toNewSubscription(open, exchange, clock.wallMs()));
+      yield* responses(session, codecOf(context.requestHeader), context.signal);
+    },
+    async ack(request, { signal }) {
+      checkAck(request);
+      return { ackedOffset: await subscriptions.ack(request.sessionId, request.upToOffset, { signal }) };
+    },
+  };
+}
+
+/** JSON when the call says so: then events must be decoded (unknown fields do not exist in JSON). */
+function codecOf(headers: Headers): Codec {
+  return /json/.test(headers.get("content-type") ?? "") ? "json" : "proto";
+}
+
+/** One frame per wish of the stream: back-pressure reaches the consumer's machine. */
+async function* responses(session: Session, codec: Codec, signal: AbortSignal, failed?: Promise<never>): AsyncGenerator<SubscribeResponse> {
+  const frames = guardStream(session.frames(), signal);
+  try {
+    for (;;) {
+      const next = await (failed === undefined ? frames.next() : Promise.race([frames.next(), failed]));
+      if (next.done === true) return;
+      yield frameToResponse(next.value, codec);
+    }
+  } finally {
+    session.stop("stream-ended");
+  }
+}
+
+/** Carries out the subscriber's commands until it ends its side; then the session ends too. */
+async function obey(session: Session, commands: AsyncIterator<SubscribeRequest>, logger: Logger): Promise<void> {
+  try {
+    for (let next = await commands.next(); next.done !== true; next = await commands.next()) {
+      const { command } = next.value;
+      switch (command.case) {
+        case "ack":
+          ackInStream(session, command.value, logger);
+          break;
+        case "ping":
+          session.ping();
+          break;
+        case "open":
+          throw new WarrenError("REQUEST_INVALID", "`open` may be sent once; end the stream and begin another");
+        case undefined:
+          throw new WarrenError("REQUEST_INVALID", "a command of the stream is empty or not known");
+      }
+    }
+  } catch (error) {
+    // A stream that breaks is a subscriber that left.
+    if (isWarrenError(error)) throw error;
+  }
+  session.stop("stream-ended");
+}
+
+/** A bad ack ends the stream with its reason: the subscriber's count of what it got is wrong. An ack that comes too late is only void. */
+function ackInStream(session: Session, ack: AckRequest, logger: Logger): void {
+  checkAck(ack);
+  try {
+    session.ack(ack.upToOffset);
+  } catch (error) {
+    if (!isWarrenError(error, "SESSION_CLOSED")) throw error;
+    logger.debug("ack of an ended session", { sessionId: session.sessionId });
+  }
+}
+
+function checkAck({ ranges, upToOffset }: AckRequest): void {
+  if (ranges.length > 0) throw new WarrenError("NOT_SUPPORTED", "ack ranges are not built yet; ack up to an offset");
+  if (upToOffset < 0n) throw new WarrenError("ACK_INVALID", `up_to_offset is ${upToOffset}; it must be 0 or more`);
+}

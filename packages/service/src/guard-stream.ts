@@ -1,0 +1,19 @@
+/**
+ * Frames of a streaming handler, cleaned up through the call's signal: when a client goes away while the server waits for HTTP/2 flow control, a generator's
+ * `finally` never runs (https://github.com/connectrpc/connect-es/issues/1217). On abort `return()` is called on the source at once.
+ */
+export async function* guardStream<T>(source: AsyncIterableIterator<T>, signal: AbortSignal): AsyncGenerator<T, void, undefined> {
+  const stop = (): void => void source.return?.();
+  if (signal.aborted) return stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    for (;;) {
+      const next = await source.next();
+      if (next.done === true) return undefined;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    stop();
+  }
+}
