@@ -122,6 +122,7 @@ export class ReceiverManager implements Subscriptions {
   async #open(message: NewSubscription, stream: SessionStream): Promise<void> {
     try {
       if (this.#abort.signal.aborted) throw new WarrenError("DRAINING", "the broker is shutting down; open again");
+      if (!this.#restored) throw new WarrenError("STORE_UNAVAILABLE", "the broker has not restored its state yet; open again");
       this.#checkConfigOfName(message);
       const receiver = await this.#acquire(message, stream.signal);
       if (!stream.ended) receiver.open(message, stream);
@@ -161,6 +162,8 @@ export class ReceiverManager implements Subscriptions {
     const { state, log, transport, logger, clock } = this.#deps;
     const options = { signal: this.#abort.signal };
     const row = await state.ensureReceiver(key, config, options);
+    // Another broker made it: its queue is looked up passively when it is consumed, so that a loss is noticed (W9).
+    if (row.phase === "ready") return this.#adopt(row, await state.load(options));
     await log.create(row.receiverId, options);
     await transport.ensureQueue({
       exchange: { name: config.exchange, mode: "passive" },

@@ -1,1 +1,1 @@
-export {};
+export { createPublisher, type Publisher, type PublisherOptions, type PublishResult } from "./publisher.ts";

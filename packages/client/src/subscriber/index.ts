@@ -1,1 +1,29 @@
-export {};
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { systemClock, Times } from "@warren/protocol";
+import { uuidv7 } from "uuidv7";
+import { twoWay } from "./stream.ts";
+import { subscriberOn, type Subscriber } from "./subscriber.ts";
+
+/** Options of a subscriber. */
+export interface SubscriberOptions {
+  /** Where the broker listens, for example "http://127.0.0.1:7070". */
+  readonly brokerUrl: string;
+}
+
+/** A subscriber for Node, over HTTP/2. Connects when something is subscribed to. */
+export function createSubscriber({ brokerUrl }: SubscriberOptions): Subscriber {
+  const transport = createConnectTransport({
+    baseUrl: brokerUrl,
+    httpVersion: "2",
+    useBinaryFormat: true,
+    acceptCompression: [],
+    pingIntervalMs: Times.http2PingMs,
+    pingTimeoutMs: Times.http2PingTimeoutMs,
+  });
+  return subscriberOn({ open: twoWay(transport), clock: systemClock, random: Math.random, newInstanceId: uuidv7 });
+}
+
+export type { Handler, RunOptions } from "./run-handlers.ts";
+export type { Subscriber } from "./subscriber.ts";
+export { Subscription } from "./subscription.ts";
+export type { SubscribedEvent, SubscriptionOptions, SubscriptionStatus } from "./subscription-options.ts";

@@ -1,0 +1,53 @@
+import { openDatabase, schemaName } from "@warren/postgres";
+import { silentLogger, type Logger } from "@warren/protocol";
+import { testNamespace } from "@warren/testkit";
+import { createAmqpTransport } from "@warren/transport/amqp";
+import { sql } from "kysely";
+import { inject } from "vitest";
+import { openBroker, type Broker } from "../composition-root.ts";
+
+/** A deployment of its own on the tests' servers: namespace, exchange, archive queue, and brokers that come and go. */
+export interface Deployment {
+  readonly namespace: string;
+  readonly exchange: string;
+  /** Starts a broker. */
+  start(options?: { readonly listen?: number; readonly archiveUrl?: string; readonly logger?: Logger }): Promise<Broker>;
+  /** Stops all brokers and removes everything. */
+  close(): Promise<void>;
+}
+
+/** `exchange`: name of an exchange that exists; without it one is made, with a queue that takes everything, as the archiver would. */
+export async function deploy(options: { readonly exchange?: string; readonly makeExchange?: boolean } = {}): Promise<Deployment> {
+  const namespace = testNamespace();
+  const exchange = options.exchange ?? `${namespace}.events`;
+  const transport = createAmqpTransport({ url: inject("amqpUrl") });
+  if (options.makeExchange !== false) {
+    await transport.ensureExchange({ name: exchange, mode: "declare" });
+    await transport.ensureQueue({
+      exchange: { name: exchange, mode: "passive" },
+      queue: { name: `${namespace}.archive`, patterns: ["#"], singleActiveConsumer: true },
+    });
+  }
+  const brokers: Broker[] = [];
+  return {
+    namespace,
+    exchange,
+    async start({ listen = 0, archiveUrl, logger = silentLogger } = {}) {
+      const broker = openBroker(
+        { amqpUrl: inject("amqpUrl"), databaseUrl: inject("databaseUrl"), listen: { host: "127.0.0.1", port: listen }, namespace, exchange, archiveUrl, logLevel: "silent" },
+        logger,
+      );
+      brokers.push(broker);
+      await broker.start(new AbortController().signal);
+      return broker;
+    },
+    async close() {
+      await Promise.all(brokers.map((broker) => broker.drain()));
+      await transport.close();
+      const schema = schemaName(namespace, "broker");
+      const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "test", logger: silentLogger });
+      await sql`drop schema if exists ${sql.id(schema)} cascade`.execute(database.db);
+      await database.close();
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { ErrorStatus, Limits, Times, WarrenError, type ErrorCode } from "@warren/protocol";
+import { OutcomeStatus, PublishService, type Outcome } from "@warren/protocol/v1";
+import { fromConnectError } from "../from-connect-error.ts";
+import type { EventOutcome, OutgoingEvent, Sender } from "./sender.ts";
+
+/** Sends through the broker's PublishService: one call at a time, so that order is kept. */
+export function brokerSender(brokerUrl: string): Sender {
+  const transport = createConnectTransport({ baseUrl: brokerUrl, httpVersion: "2", useBinaryFormat: true, acceptCompression: [], defaultTimeoutMs: Times.publishConfirmMs + 5_000 });
+  const client = createClient(PublishService, transport);
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function call(events: readonly OutgoingEvent[]): Promise<readonly EventOutcome[]> {
+    try {
+      const { outcomes } = await client.publish({ events: events.map(({ event }) => event) });
+      return outcomes.map(toOutcome);
+    } catch (error) {
+      // Whether the broker passed it on is not known.
+      const failure = fromConnectError(error);
+      const unknown = new WarrenError("OUTCOME_UNKNOWN", `${failure.message}; publish the same id again, it is stored once`, { cause: failure });
+      const outcome: EventOutcome = ErrorStatus[failure.code] === "unavailable" ? { kind: "indeterminate", error: unknown } : { kind: "rejected", error: failure };
+      return events.map(() => outcome);
+    }
+  }
+
+  return {
+    async send(events) {
+      const results: EventOutcome[] = [];
+      for (let from = 0; from < events.length; from += Limits.publishEvents) {
+        const part = events.slice(from, from + Limits.publishEvents);
+        const next = last.then(() => call(part));
+        last = next;
+        results.push(...(await next));
+      }
+      return results;
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function toOutcome({ status, code, message }: Outcome): EventOutcome {
+  if (status === OutcomeStatus.OK) return { kind: "ok" };
+  const known: ErrorCode = Object.hasOwn(ErrorStatus, code) ? (code as ErrorCode) : "OUTCOME_UNKNOWN";
+  return { kind: status === OutcomeStatus.REJECTED ? "rejected" : "indeterminate", error: new WarrenError(known, message) };
+}

@@ -1,0 +1,264 @@
+import { backoffDelay, recordedEvents, Times, WarrenError, type Clock, type ErrorCode, type RecordedEvent, type Timer } from "@warren/protocol";
+import type { EventBatch, Gap, SubscribeResponse } from "@warren/protocol/v1";
+import { fromConnectError } from "../from-connect-error.ts";
+import { startSession, stepSession, type SessionEffect, type SessionInput, type SessionState } from "../machine/session-machine.ts";
+import { EventQueue } from "./event-queue.ts";
+import { runHandlers, type Handler, type RunOptions } from "./run-handlers.ts";
+import type { OpenStream, SubscriberStream } from "./stream.ts";
+import { toOpen, type SubscribedEvent, type SubscriptionOptions, type SubscriptionStatus } from "./subscription-options.ts";
+
+/** What a subscription needs. */
+export interface SubscriptionDeps {
+  readonly open: OpenStream;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly instanceId: string;
+}
+
+/** Events that may wait for the application before the broker is not asked for more. */
+const queueLimit = 1_000;
+/** Status changes kept for who asks late. */
+const statusLimit = 100;
+
+/**
+ * One subscription: connects, resumes and connects again until closed. Consume it one way: `run`, or `for await`. It ends, for good, with an error
+ * when opening again would not help: TAKEN_OVER, CONFIG_MISMATCH, PAST_NOT_AVAILABLE, LOG_LOST and the like.
+ */
+export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDisposable {
+  readonly #deps: SubscriptionDeps;
+  readonly #options: SubscriptionOptions;
+  readonly #request: ReturnType<typeof toOpen>;
+  readonly #queue = new EventQueue<SubscribedEvent>(queueLimit);
+  readonly #statuses = new Set<EventQueue<SubscriptionStatus>>();
+  #state: SessionState;
+  #stream: { readonly stream: SubscriberStream; readonly abort: AbortController } | undefined;
+  #streams: Promise<void> = Promise.resolve();
+  #lastError: WarrenError | undefined;
+  #lastStatus: SubscriptionStatus = { kind: "connecting" };
+  #retry: Timer | undefined;
+  #watchdog: Timer | undefined;
+  #pinger: Timer | undefined;
+
+  constructor(deps: SubscriptionDeps, options: SubscriptionOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#request = toOpen(options, options.instanceId ?? deps.instanceId);
+    const first = startSession();
+    this.#state = first.state;
+    queueMicrotask(() => {
+      for (const effect of first.effects) this.#run(effect);
+    });
+  }
+
+  /** The newest status. */
+  get current(): SubscriptionStatus {
+    return this.#lastStatus;
+  }
+
+  /** Saved: nothing at or below it comes again. */
+  get ackedOffset(): bigint {
+    return this.#state.saved;
+  }
+
+  /** Events one by one. Breaking the loop closes the subscription. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<SubscribedEvent, void, undefined> {
+    try {
+      for (;;) {
+        const next = await this.#queue.take();
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  /**
+   * Calls `handler` for each event; returning acks it. Resolves when the subscription was closed or `signal` aborted, after handlers under way have ended.
+   * A handler that throws is called again with back-off; after `retries` failures the subscription ends with HANDLER_FAILED, the event un-acked.
+   */
+  run(handler: Handler, options: RunOptions = {}): Promise<void> {
+    return runHandlers(this.#queue, handler, options, { ...this.#deps, close: () => this.close() });
+  }
+
+  /** Every change of status from now on, the newest one first. Ends when the subscription does; a reader that is slow misses the oldest. */
+  async *status(): AsyncGenerator<SubscriptionStatus, void, undefined> {
+    const queue = new EventQueue<SubscriptionStatus>(statusLimit);
+    this.#statuses.add(queue);
+    try {
+      yield this.#lastStatus;
+      for (;;) {
+        const next = await queue.take();
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      this.#statuses.delete(queue);
+    }
+  }
+
+  /** Ends the subscription; the consumer sleeps, its acked offset kept. Events not handed over are dropped: they come again. Twice is fine. */
+  async close(): Promise<void> {
+    this.#dispatch({ kind: "close" });
+    await this.#streams;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #dispatch(input: SessionInput): readonly SessionEffect[] {
+    const { state, effects } = stepSession(this.#state, input);
+    this.#state = state;
+    for (const effect of effects) this.#run(effect);
+    return effects;
+  }
+
+  #run(effect: SessionEffect): void {
+    switch (effect.kind) {
+      case "connect":
+        this.#streams = this.#read();
+        return;
+      case "connect-later": {
+        const retryInMs = backoffDelay(effect.attempt, this.#deps.random);
+        const error = this.#lastError;
+        this.#tell({ kind: "disconnected", code: error?.code ?? "CLOSED", message: error?.message ?? "the stream ended", retryInMs });
+        this.#retry = this.#deps.clock.after(retryInMs, () => this.#dispatch({ kind: "due" }));
+        return;
+      }
+      case "ack":
+        this.#stream?.stream.ack(effect.upTo);
+        return;
+      case "drop-stream":
+        this.#stream?.abort.abort();
+        return;
+      case "hand-over":
+        return;
+      case "finish":
+        this.#finish(effect.code);
+    }
+  }
+
+  #finish(code: ErrorCode | undefined): void {
+    this.#retry?.cancel();
+    this.#pinger?.cancel();
+    this.#watchdog?.cancel();
+    this.#tell(code === "TAKEN_OVER" ? { kind: "superseded" } : { kind: "closed" });
+    this.#queue.end(code === undefined ? undefined : (this.#lastError ?? new WarrenError(code, "the subscription ended")), true);
+    for (const queue of this.#statuses) queue.end();
+  }
+
+  /** One stream, from open to its end. */
+  async #read(): Promise<void> {
+    const abort = new AbortController();
+    const { logId, lowWater } = this.#state;
+    const known = logId === "" || this.#options.consumer === undefined ? {} : { knownLogId: logId, knownOffset: lowWater };
+    this.#tell({ kind: "connecting" });
+    let code: ErrorCode | undefined;
+    try {
+      const stream = this.#deps.open({ ...this.#request, ...this.#resume(), ...known }, abort.signal);
+      this.#stream = { stream, abort };
+      this.#ping();
+      this.#watch(abort);
+      for await (const response of stream.responses) {
+        this.#watchdog?.cancel();
+        await this.#response(response);
+        this.#watch(abort);
+      }
+      this.#lastError = undefined;
+    } catch (error) {
+      this.#lastError = fromConnectError(error);
+      ({ code } = this.#lastError);
+    }
+    abort.abort();
+    this.#watchdog?.cancel();
+    this.#pinger?.cancel();
+    this.#stream = undefined;
+    this.#dispatch({ kind: "ended", code });
+  }
+
+  /** An ephemeral subscription has no name to be resumed by: it says itself where it was. */
+  #resume(): { readonly start?: { readonly start: { readonly case: "afterOffset"; readonly value: bigint } } } {
+    const ephemeral = this.#options.consumer === undefined || this.#options.consumer === "";
+    return ephemeral && this.#state.logId !== "" ? { start: { start: { case: "afterOffset", value: this.#state.handed } } } : {};
+  }
+
+  async #response({ frame }: SubscribeResponse): Promise<void> {
+    switch (frame.case) {
+      case "opened": {
+        const { sessionToken, logId, afterOffset, headOffset, resumed } = frame.value;
+        this.#dispatch({ kind: "opened", token: sessionToken, logId, afterOffset });
+        this.#tell({ kind: "connected", afterOffset, headOffset, resumed, sessionToken });
+        if (headOffset > afterOffset) this.#tell({ kind: "catchingUp", offset: afterOffset });
+        return;
+      }
+      case "batch":
+        return this.#batch(frame.value);
+      case "caughtUp":
+        return this.#tell({ kind: "caughtUp", offset: frame.value.offset });
+      case "fellBehind":
+        return this.#tell({ kind: "catchingUp", offset: frame.value.offset });
+      case "gap":
+        return this.#gap(frame.value);
+      case "acked":
+        this.#dispatch({ kind: "acked", ackedOffset: frame.value.ackedOffset });
+        return this.#tell({ kind: "acked", offset: frame.value.ackedOffset });
+      case "standby":
+        this.#dispatch({ kind: "standby" });
+        return this.#tell({ kind: "standby" });
+      case "heartbeat":
+      case "draining":
+      case undefined:
+        return undefined;
+    }
+  }
+
+  async #batch(batch: EventBatch): Promise<void> {
+    const effects = this.#dispatch({ kind: "batch", firstOffset: batch.firstOffset, count: batch.events.length });
+    const handOver = effects.find((effect) => effect.kind === "hand-over");
+    if (handOver === undefined) return;
+    const events = recordedEvents(batch).slice(handOver.from);
+    await this.#queue.push(events.map((event) => this.#withAck(event)));
+  }
+
+  #withAck(event: RecordedEvent): SubscribedEvent {
+    const { offset } = event;
+    // Keeps the getters of the event: `data` is parsed when it is asked for.
+    return Object.defineProperties(Object.create(null), {
+      ...Object.getOwnPropertyDescriptors(event),
+      ack: { value: () => void this.#dispatch({ kind: "done", offset }) },
+    }) as SubscribedEvent;
+  }
+
+  #gap({ what, reason }: Gap): void {
+    if (what.case === "pruned") {
+      const { firstOffset, lastOffset } = what.value;
+      this.#dispatch({ kind: "skipped", lastOffset });
+      this.#tell({ kind: "gap", reason, firstOffset, lastOffset });
+    } else if (what.case === "missed") {
+      this.#tell({ kind: "gap", reason, afterOffset: what.value.afterOffset });
+    }
+  }
+
+  #tell(status: SubscriptionStatus): void {
+    this.#lastStatus = status;
+    for (const queue of this.#statuses) void queue.push([status]);
+  }
+
+  /** No frame for three heartbeats, while we are ready to read: the broker is gone, whatever TCP believes. */
+  #watch(abort: AbortController): void {
+    if (abort.signal.aborted) return;
+    this.#watchdog = this.#deps.clock.after(3 * Times.heartbeatMs, () => {
+      abort.abort(new WarrenError("TRANSPORT_UNAVAILABLE", "the broker has said nothing for three heartbeats"));
+    });
+  }
+
+  /** A handler may work for longer than the session's time-out: the broker hears that we live. */
+  #ping(): void {
+    const every = (this.#options.sessionTimeoutMs ?? Times.sessionMs) / 3;
+    this.#pinger = this.#deps.clock.after(every, () => {
+      this.#stream?.stream.ping();
+      this.#ping();
+    });
+  }
+}
