@@ -1,3 +1,7 @@
 import "./provided.ts";
 
+export { freePorts } from "./free-ports.ts";
+export { ensureRabbitMq } from "./install-rabbitmq.ts";
 export { testNamespace } from "./namespace.ts";
+export { startPostgres, type PrivatePostgres } from "./postgres.ts";
+export { rabbitmqInstalled, startRabbitMq, type PrivateServer } from "./rabbitmq.ts";

@@ -1,3 +1,5 @@
+import type {} from "vitest";
+
 declare module "vitest" {
   interface ProvidedContext {
     /** A RabbitMQ on which tests may make what they like, under a namespace of their own. */
@@ -7,4 +9,4 @@ declare module "vitest" {
   }
 }
 
-export {};
+

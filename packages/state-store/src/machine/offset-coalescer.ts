@@ -48,7 +48,10 @@ export function stepCoalescer(state: CoalescerState, input: CoalescerInput, now:
     case "acked":
       return acked(state, input.save, now, delayMs);
     case "due":
-      return state.dueAt === undefined || now < state.dueAt ? { state, effects: [] } : save({ ...state, dueAt: undefined });
+      if (state.dueAt === undefined) return { state, effects: [] };
+      // A timer may fire a fraction of a millisecond early.
+      if (now < state.dueAt) return { state, effects: [{ kind: "wake", afterMs: state.dueAt - now }] };
+      return save({ ...state, dueAt: undefined });
     case "flush":
       if (state.unsaved.size === 0 && state.saving.length === 0) return { state, effects: [{ kind: "clean" }] };
       return save({ ...state, flushing: true, dueAt: undefined });

