@@ -1,0 +1,53 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { ArchivedEvent, ArchiveFilter, ArchiveStore } from "@warren/event-store/archive";
+import { checkPatterns, WarrenError } from "@warren/protocol";
+import type { ArchivedEventSchema, ArchiveFilter as FilterMessage, ArchiveService } from "@warren/protocol/v1";
+
+/** Events of one message of the stream: bounds what one reader holds in memory. */
+const chunkEvents = 200;
+
+/** ReadEvents, GetEvent, CountEvents. */
+export function archiveService(store: ArchiveStore): ServiceImpl<typeof ArchiveService> {
+  return {
+    async *readEvents({ filter, afterPosition, maxEvents }, { signal }) {
+      if (afterPosition < 0n || maxEvents < 0n) throw new WarrenError("REQUEST_INVALID", "after_position and max_events must be 0 or more");
+      const asked = toFilter(filter);
+      const head = await store.head({ signal });
+      let after = afterPosition;
+      let left = maxEvents === 0n ? head : maxEvents;
+      while (left > 0n && after < head) {
+        const limit = left < BigInt(chunkEvents) ? Number(left) : chunkEvents;
+        const events = (await store.read(asked, after, limit, { signal })).filter(({ position }) => position <= head);
+        const last = events.at(-1);
+        if (last === undefined) return;
+        yield { events: events.map(toMessage) };
+        after = last.position;
+        left -= BigInt(events.length);
+      }
+    },
+    async getEvent({ source, id }, { signal }) {
+      const event = await store.get(source, id, { signal });
+      if (event === undefined) throw new WarrenError("NOT_FOUND", `the archive has no event with source ${JSON.stringify(source)} and id ${JSON.stringify(id)}`);
+      return { event: toMessage(event) };
+    },
+    async countEvents({ filter }, { signal }) {
+      const asked = toFilter(filter);
+      const headPosition = await store.head({ signal });
+      return { count: await store.count(asked, { signal }), headPosition };
+    },
+  };
+}
+
+function toFilter(filter: FilterMessage | undefined): ArchiveFilter {
+  const patterns = filter?.patterns ?? [];
+  if (patterns.length > 0) checkPatterns(patterns);
+  const [fromTime, toTime] = [filter?.fromTime, filter?.toTime].map((time) => (time === undefined ? undefined : timestampMs(time)));
+  if (fromTime !== undefined && toTime !== undefined && fromTime > toTime) throw new WarrenError("REQUEST_INVALID", "from_time is after to_time");
+  return { patterns, source: filter?.source === "" ? undefined : filter?.source, fromTime, toTime };
+}
+
+function toMessage({ position, recordedAt, event }: ArchivedEvent): MessageInitShape<typeof ArchivedEventSchema> {
+  return { position, recordedAt: timestampFromMs(recordedAt), event };
+}

@@ -1,0 +1,48 @@
+import { describe, expect, test } from "vitest";
+import { idleWriter, stepWriter, type ArchivedMessage, type WriterInput, type WriterState } from "./writer-machine.ts";
+
+const message = (tag: number, events = 1): ArchivedMessage => ({
+  tag,
+  events: Array.from({ length: events }, (_, i) => ({ bytes: new Uint8Array(), source: "s", id: `${tag}-${i}`, type: "t", deduplicated: true })),
+  rejected: [],
+});
+
+function drive(...inputs: readonly WriterInput[]): string[] {
+  let state: WriterState = idleWriter;
+  return inputs.flatMap((input) => {
+    const step = stepWriter(state, input, 4);
+    state = step.state;
+    return step.effects.map((effect) => (effect.kind === "append" ? `append ${effect.batch.events.length} up to ${effect.batch.tag}` : effect.kind === "ack" ? `ack ${effect.channel}/${effect.tag}` : `retry ${effect.attempt}`));
+  });
+}
+
+const opened = (channel: number): WriterInput => ({ kind: "opened", channel });
+const delivered = (channel: number, tag: number, events = 1): WriterInput => ({ kind: "delivered", channel, message: message(tag, events) });
+
+describe("stepWriter()", () => {
+  test("stores one batch at a time, and what came meanwhile next, whole messages only", () => {
+    expect(drive(opened(1), delivered(1, 1), delivered(1, 2, 3), delivered(1, 3, 2), { kind: "stored" }, { kind: "stored" })).toEqual([
+      "append 1 up to 1",
+      "ack 1/1",
+      "append 3 up to 2",
+      "ack 1/2",
+      "append 2 up to 3",
+    ]);
+  });
+
+  test("W1: acks only on the channel the deliveries came from", () => {
+    expect(drive(opened(1), delivered(1, 1), { kind: "closed", channel: 1 }, opened(2), { kind: "stored" }, delivered(1, 2), delivered(2, 1))).toEqual(["append 1 up to 1", "append 1 up to 1"]);
+  });
+
+  test("W11: repeats the same batch until it is stored", () => {
+    expect(drive(opened(1), delivered(1, 1), delivered(1, 2), { kind: "failed" }, { kind: "retry" }, { kind: "failed" }, { kind: "retry" }, { kind: "stored" })).toEqual([
+      "append 1 up to 1",
+      "retry 1",
+      "append 1 up to 1",
+      "retry 2",
+      "append 1 up to 1",
+      "ack 1/1",
+      "append 1 up to 2",
+    ]);
+  });
+});

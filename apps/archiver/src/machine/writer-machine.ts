@@ -1,0 +1,95 @@
+import type { EventSlice, QuarantinedEvent } from "@warren/protocol";
+
+/*
+ * The archiver's write side. Pure. One append at a time; what arrives meanwhile is the next batch; acks after the commit, on the channel the deliveries
+ * came from (W1). An append that failed in whatever way is repeated as it was: the archive stores an event once.
+ */
+
+/** One AMQP message, taken apart. */
+export interface ArchivedMessage {
+  readonly tag: number;
+  readonly events: readonly EventSlice[];
+  readonly rejected: readonly QuarantinedEvent[];
+}
+
+/** Whole messages of one channel. */
+export interface ArchiveBatch {
+  readonly channel: number;
+  readonly tag: number;
+  readonly events: readonly EventSlice[];
+  readonly quarantined: readonly QuarantinedEvent[];
+}
+
+/** State. `work` is the batch being stored. */
+export interface WriterState {
+  readonly channel: number;
+  readonly queue: readonly ArchivedMessage[];
+  readonly work: ArchiveBatch | undefined;
+  readonly attempt: number;
+}
+
+/** What happened. */
+export type WriterInput =
+  | { readonly kind: "opened"; readonly channel: number }
+  | { readonly kind: "delivered"; readonly channel: number; readonly message: ArchivedMessage }
+  | { readonly kind: "closed"; readonly channel: number }
+  | { readonly kind: "stored" }
+  | { readonly kind: "failed" }
+  | { readonly kind: "retry" };
+
+/** What to do. */
+export type WriterEffect =
+  | { readonly kind: "append"; readonly batch: ArchiveBatch }
+  | { readonly kind: "ack"; readonly channel: number; readonly tag: number }
+  | { readonly kind: "retry-later"; readonly attempt: number };
+
+/** A state and what to do now, in order. */
+export interface WriterStep {
+  readonly state: WriterState;
+  readonly effects: readonly WriterEffect[];
+}
+
+/** Nothing delivered yet. */
+export const idleWriter: WriterState = { channel: 0, queue: [], work: undefined, attempt: 0 };
+
+/** One step. `batchEvents`: a batch takes whole messages until it has so many events. */
+export function stepWriter(state: WriterState, input: WriterInput, batchEvents: number): WriterStep {
+  switch (input.kind) {
+    case "opened":
+      return { state: { ...state, channel: input.channel, queue: [] }, effects: [] };
+    case "closed":
+      return input.channel === state.channel ? { state: { ...state, channel: 0, queue: [] }, effects: [] } : { state, effects: [] };
+    case "delivered":
+      if (input.channel !== state.channel) return { state, effects: [] };
+      return next({ ...state, queue: [...state.queue, input.message] }, [], batchEvents);
+    case "stored": {
+      const { work } = state;
+      if (work === undefined) return { state, effects: [] };
+      const acks: WriterEffect[] = work.channel === state.channel ? [{ kind: "ack", channel: work.channel, tag: work.tag }] : [];
+      return next({ ...state, work: undefined, attempt: 0 }, acks, batchEvents);
+    }
+    case "failed":
+      return { state: { ...state, attempt: state.attempt + 1 }, effects: [{ kind: "retry-later", attempt: state.attempt + 1 }] };
+    case "retry":
+      return { state, effects: state.work === undefined ? [] : [{ kind: "append", batch: state.work }] };
+  }
+}
+
+function next(state: WriterState, before: readonly WriterEffect[], batchEvents: number): WriterStep {
+  if (state.work !== undefined || state.queue.length === 0) return { state, effects: before };
+  let events = 0;
+  let taken = 0;
+  for (const message of state.queue) {
+    if (taken > 0 && events + message.events.length > batchEvents) break;
+    events += message.events.length;
+    taken += 1;
+  }
+  const messages = state.queue.slice(0, taken);
+  const batch: ArchiveBatch = {
+    channel: state.channel,
+    tag: messages.at(-1)?.tag ?? 0,
+    events: messages.flatMap((message) => message.events),
+    quarantined: messages.flatMap((message) => message.rejected),
+  };
+  return { state: { ...state, queue: state.queue.slice(taken), work: batch }, effects: [...before, { kind: "append", batch }] };
+}

@@ -1,0 +1,44 @@
+import { sql, type Kysely } from "kysely";
+import type { Migration } from "kysely/migration";
+
+/** The archive: one row per event, its keys, its position counter, quarantine. */
+export function init(schema: string): Migration {
+  return {
+    async up(db: Kysely<unknown>): Promise<void> {
+      const id = (name: string) => sql.id(schema, name);
+      await sql`create table ${id("archive_head")} (only_row boolean primary key default true check (only_row), head_position bigint not null, last_recorded_at timestamptz not null)`.execute(db);
+      await sql`insert into ${id("archive_head")} (head_position, last_recorded_at) values (0, '-infinity')`.execute(db);
+      // By time, so that old parts can be detached one day; the parts of a quarter of a century are few.
+      await sql`
+        create table ${id("archived_events")} (
+          position bigint not null,
+          event_key uuid not null,
+          id text not null,
+          source text not null,
+          type text not null,
+          subject text not null,
+          event_time timestamptz,
+          recorded_at timestamptz not null,
+          partition_key text not null,
+          content_type text not null,
+          data_schema text not null,
+          extensions json not null,
+          body_kind smallint not null,
+          data bytea not null,
+          primary key (position, recorded_at)
+        ) partition by range (recorded_at)`.execute(db);
+      await sql`create table ${id("archived_events_default")} partition of ${id("archived_events")} default`.execute(db);
+      await sql`create index on ${id("archived_events")} (type, position)`.execute(db);
+      await sql`create table ${id("archived_event_keys")} (event_key uuid primary key, position bigint not null)`.execute(db);
+      await sql`
+        create table ${id("quarantine")} (
+          quarantine_id bigint generated always as identity primary key,
+          content_key uuid not null unique,
+          reason text not null,
+          detail text not null,
+          payload bytea not null,
+          recorded_at timestamptz not null default clock_timestamp()
+        )`.execute(db);
+    },
+  };
+}
