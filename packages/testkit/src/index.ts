@@ -1,5 +1,6 @@
 import "./provided.ts";
 
+export { startFaultProxy, type FaultProxy } from "./fault-proxy.ts";
 export { freePorts } from "./free-ports.ts";
 export { ensureRabbitMq } from "./install-rabbitmq.ts";
 export { testNamespace } from "./namespace.ts";

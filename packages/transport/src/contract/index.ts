@@ -1,1 +1,227 @@
-export {};
+import { isWarrenError } from "@warren/protocol";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { ConsumeOptions, Delivery, OutgoingMessage, QueueConsumer, Topology, Transport } from "../transport.ts";
+
+/** What a suite needs of an implementation: transports on one broker, and what can be done to that broker. */
+export interface TransportUnderTest {
+  connect(): Transport;
+  /** A prefix of names that nobody else uses. */
+  readonly prefix: string;
+  readonly faults: {
+    /** RabbitMQ closes the channel of the consumer. */
+    closeChannel(queue: string): Promise<void>;
+    /** The connection of the consumer is reset. */
+    resetConnection(queue: string): Promise<void>;
+    deleteQueue(queue: string): Promise<void>;
+    /** Undefined where it cannot be done to the server at hand. */
+    block?: ((reason: string | undefined) => Promise<void>) | undefined;
+    /** An exchange of another type. Undefined where there is only one type. */
+    makeFanoutExchange?: ((name: string) => Promise<void>) | undefined;
+  };
+  close(): Promise<void>;
+}
+
+/** A consumer that keeps what it is told, in order, in short words. */
+class Recorder {
+  readonly lines: string[] = [];
+  readonly deliveries: Delivery[] = [];
+  channel = 0;
+  readonly handler: ConsumeOptions["handler"] = {
+    opened: (channel) => {
+      this.channel = channel;
+      this.lines.push(`opened ${channel}`);
+    },
+    delivered: (_channel, delivery) => {
+      this.deliveries.push(delivery);
+      this.lines.push(`${delivery.redelivered ? "again" : "got"} ${new TextDecoder().decode(delivery.body)}`);
+    },
+    closed: (channel, { kind }) => this.lines.push(`closed ${channel} ${kind}`),
+    waiting: ({ code }) => this.lines.push(`waiting ${code}`),
+  };
+
+  until(line: string): Promise<void> {
+    return vi.waitFor(() => expect(this.lines).toContain(line), { timeout: 20_000, interval: 10 });
+  }
+}
+
+/** The contract of Transport, to be run on every implementation, with the same list of faults. */
+export function describeTransport(name: string, open: () => Promise<TransportUnderTest>): void {
+  describe(`Transport: ${name}`, () => {
+    let subject: TransportUnderTest;
+    let transport: Transport;
+    let names = 0;
+    let exchange = "";
+    beforeEach(async () => {
+      subject = await open();
+      transport = subject.connect();
+      names += 1;
+      exchange = `${subject.prefix}.x${names}`;
+    });
+    afterEach(async () => {
+      await transport.close();
+      await subject.close();
+    });
+
+    const topology = (patterns: readonly string[] = ["#"], queue = `${exchange}.q`): Topology => ({
+      exchange: { name: exchange, mode: "declare" },
+      queue: { name: queue, patterns, singleActiveConsumer: true },
+    });
+    const consume = (recorder: Recorder, more: Partial<ConsumeOptions> = {}): QueueConsumer =>
+      transport.consume({ topology: topology(), prefetch: 10, existing: false, queueMissing: () => Promise.resolve(), handler: recorder.handler, ...more });
+    const message = (text: string, more: Partial<OutgoingMessage> = {}): OutgoingMessage => ({ exchange, routingKey: "a.b", headers: new Map(), body: new TextEncoder().encode(text), ...more });
+    async function publisher() {
+      await transport.ensureQueue(topology());
+      return transport.createPublisher({ exchange });
+    }
+
+    test("delivers what was published, in order, with its properties", async () => {
+      const recorder = new Recorder();
+      const sender = await publisher();
+      consume(recorder);
+      const headers = new Map<string, string | number | Map<string, string>>([["text", "é"], ["number", 7], ["table", new Map([["k", "v"]])]]);
+      const outcomes = await Promise.all([sender.publish(message("1", { headers, contentType: "text/plain", messageId: "m1", appId: "app", timestamp: 1_700_000_000 })), sender.publish(message("2")), sender.publish(message("3"))]);
+      expect(outcomes).toEqual([{ kind: "ok" }, { kind: "ok" }, { kind: "ok" }]);
+      await recorder.until("got 3");
+      expect(recorder.lines).toEqual(["opened 1", "got 1", "got 2", "got 3"]);
+      expect(recorder.deliveries[0]).toMatchObject({ exchange, routingKey: "a.b", contentType: "text/plain", messageId: "m1", appId: "app", timestamp: 1_700_000_000 });
+      expect(recorder.deliveries[0]?.headers.get("text")).toBe("é");
+      expect(recorder.deliveries[0]?.headers.get("number")).toBe(7);
+      expect(recorder.deliveries[0]?.headers.get("table")).toEqual(new Map([["k", "v"]]));
+      expect(sender.pendingBytes).toBe(0);
+    });
+
+    test("W10: a message that no queue takes is rejected as UNROUTABLE", async () => {
+      await transport.ensureQueue(topology(["only.this"]));
+      const sender = transport.createPublisher({ exchange });
+      const outcomes = await Promise.all([sender.publish(message("1")), sender.publish(message("2", { routingKey: "only.this" }))]);
+      expect(outcomes).toMatchObject([{ kind: "rejected", error: { code: "UNROUTABLE" } }, { kind: "ok" }]);
+    });
+
+    test("a queue that matches several of a message's keys gets it once", async () => {
+      const recorder = new Recorder();
+      consume(recorder, { topology: topology(["a.*", "b.*"]) });
+      await recorder.until("opened 1");
+      const sender = transport.createPublisher({ exchange });
+      expect(await sender.publish(message("1", { routingKey: "c.d", cc: ["a.x", "b.x", "a.y"] }))).toEqual({ kind: "ok" });
+      expect(await sender.publish(message("2", { routingKey: "a.z" }))).toEqual({ kind: "ok" });
+      await recorder.until("got 2");
+      expect(recorder.lines).toEqual(["opened 1", "got 1", "got 2"]);
+    });
+
+    test("sends at most `prefetch` un-acked messages", async () => {
+      const recorder = new Recorder();
+      const sender = await publisher();
+      const consumer = consume(recorder, { prefetch: 2 });
+      await Promise.all([1, 2, 3, 4, 5].map((n) => sender.publish(message(String(n)))));
+      await recorder.until("got 2");
+      expect(recorder.lines).toEqual(["opened 1", "got 1", "got 2"]);
+      expect(consumer.ackUpTo(1, 2)).toBe(true);
+      await recorder.until("got 4");
+      expect(recorder.lines).not.toContain("got 5");
+    });
+
+    for (const fault of ["closeChannel", "resetConnection"] as const) {
+      test(`W1: after ${fault} un-acked messages come again, in order, and acks of the old channel are void`, async () => {
+        const recorder = new Recorder();
+        const sender = await publisher();
+        const consumer = consume(recorder);
+        await Promise.all([1, 2, 3, 4].map((n) => sender.publish(message(String(n)))));
+        await recorder.until("got 4");
+        consumer.ackUpTo(1, 1);
+        await vi.waitFor(() => expect(recorder.lines).toContain("got 4"));
+        await subject.faults[fault](`${exchange}.q`);
+        await recorder.until("opened 2");
+        expect(consumer.ackUpTo(1, 4)).toBe(false);
+        await vi.waitFor(() => expect(recorder.lines.at(-1)).toBe("again 4"), { timeout: 20_000 });
+        const after = recorder.lines.slice(recorder.lines.indexOf("opened 2") + 1);
+        expect(after.filter((line) => line !== "again 1")).toEqual(["again 2", "again 3", "again 4"]);
+      });
+    }
+
+    test("W4: hands a queue over in order when its consumer closes", async () => {
+      const [first, second] = [new Recorder(), new Recorder()];
+      const sender = await publisher();
+      const consumer = consume(first);
+      await first.until("opened 1");
+      const other = subject.connect();
+      other.consume({ topology: topology(), prefetch: 10, existing: true, queueMissing: () => Promise.resolve(), handler: second.handler });
+      await second.until("opened 1");
+      await Promise.all([1, 2, 3].map((n) => sender.publish(message(String(n)))));
+      await first.until("got 3");
+      expect(second.lines).toEqual(["opened 1"]);
+      await consumer.close();
+      await second.until("again 3");
+      expect(second.lines).toEqual(["opened 1", "again 1", "again 2", "again 3"]);
+      await consumer.close();
+      expect(first.lines.at(-1)).toBe("closed 1 closed-by-us");
+      await other.close();
+    });
+
+    test("W9: a queue that was deleted is told before it is made again", async () => {
+      const recorder = new Recorder();
+      consume(recorder, {
+        queueMissing: () => {
+          recorder.lines.push("missing");
+          return Promise.resolve();
+        },
+      });
+      await recorder.until("opened 1");
+      await subject.faults.deleteQueue(`${exchange}.q`);
+      await recorder.until("opened 2");
+      expect(recorder.lines).toEqual(["opened 1", "closed 1 queue-deleted", "missing", "opened 2"]);
+    });
+
+    test("W9: a queue that existed before and is gone is told at the first open; while that fails it is not made", async () => {
+      const recorder = new Recorder();
+      await transport.ensureExchange({ name: exchange, mode: "declare" });
+      let tries = 0;
+      consume(recorder, {
+        existing: true,
+        queueMissing: () => {
+          tries += 1;
+          return tries < 3 ? Promise.reject(new Error("database away")) : Promise.resolve();
+        },
+      });
+      await recorder.until("opened 1");
+      expect(tries).toBe(3);
+    });
+
+    test("waits for an exchange that does not exist yet, saying so", async () => {
+      const recorder = new Recorder();
+      consume(recorder, { topology: { ...topology(), exchange: { name: exchange, mode: "passive" } } });
+      await recorder.until("waiting TRANSPORT_UNAVAILABLE");
+      await expect(transport.ensureExchange({ name: exchange, mode: "passive" })).rejects.toSatisfy((error) => isWarrenError(error, "TRANSPORT_UNAVAILABLE"));
+      await transport.ensureExchange({ name: exchange, mode: "declare" });
+      await recorder.until("opened 1");
+    });
+
+    test("refuses an exchange of another type", async (context) => {
+      if (subject.faults.makeFanoutExchange === undefined) return context.skip();
+      await subject.faults.makeFanoutExchange(exchange);
+      for (const mode of ["declare", "passive"] as const) {
+        await expect(transport.ensureExchange({ name: exchange, mode })).rejects.toSatisfy((error) => isWarrenError(error, "EXCHANGE_INVALID"));
+      }
+      return undefined;
+    });
+
+    test("a message without a confirm in time is indeterminate, and publishing goes on when the alarm is over", async (context) => {
+      const { block } = subject.faults;
+      if (block === undefined) return context.skip();
+      await transport.ensureQueue(topology());
+      const sender = transport.createPublisher({ exchange, confirmTimeoutMs: 50 });
+      await block("memory alarm");
+      expect(transport.status).toEqual({ kind: "blocked", reason: "memory alarm" });
+      expect(await sender.publish(message("1"))).toMatchObject({ kind: "indeterminate", error: { code: "OUTCOME_UNKNOWN" } });
+      await block(undefined);
+      expect(await sender.publish(message("2"))).toEqual({ kind: "ok" });
+      return undefined;
+    });
+
+    test("a closed publisher takes nothing", async () => {
+      const sender = await publisher();
+      await sender.drain();
+      await sender.close();
+      expect(await sender.publish(message("1"))).toMatchObject({ kind: "rejected", error: { code: "CLOSED" } });
+    });
+  });
+}

@@ -1,1 +1,2 @@
-export {};
+export { MemoryBroker } from "./memory-broker.ts";
+export { createMemoryTransport, type MemoryTransportOptions } from "./memory-transport.ts";
