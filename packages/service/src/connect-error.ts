@@ -13,6 +13,7 @@ export function toConnectError(error: unknown, logger: Logger): ConnectError {
     const code = codeFromString(ErrorStatus[error.code]) ?? Code.Internal;
     return new ConnectError(error.message, code, { [errorCodeHeader]: error.code }, undefined, error);
   }
+  if (isGone(error)) return new ConnectError("the peer went away", Code.Canceled);
   logger.error("unexpected error", { error: error instanceof Error ? error : new Error(String(error)) });
   return new ConnectError("an internal error; the server's log has it", Code.Internal, { [errorCodeHeader]: "ILLEGAL_STATE" });
 }
@@ -36,4 +37,10 @@ async function* mapped<T>(messages: AsyncIterable<T>, logger: Logger): AsyncIter
   } catch (error) {
     throw toConnectError(error, logger);
   }
+}
+
+/** The socket or stream under the call is gone: nobody is left to be told, and nothing is wrong with us. */
+function isGone(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return ["ECANCELED", "ECONNRESET", "EPIPE", "ABORT_ERR"].includes(code) || code.startsWith("ERR_HTTP2_") || code.startsWith("ERR_STREAM_");
 }

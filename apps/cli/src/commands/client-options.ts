@@ -1,0 +1,16 @@
+import type { Command } from "commander";
+
+/** Options that every command which talks to a server has. */
+export interface ServerOptions {
+  readonly broker: string;
+  readonly archiver: string;
+  readonly output: "table" | "json" | "ndjson";
+}
+
+/** Adds them to a command. */
+export function withServerOptions(command: Command): Command {
+  return command
+    .option("--broker <url>", "where the broker listens", process.env["WARREN_BROKER_URL"] ?? "http://127.0.0.1:7070")
+    .option("--archiver <url>", "where the archiver listens", process.env["WARREN_ARCHIVE_URL"] ?? "http://127.0.0.1:7071")
+    .option("-o, --output <format>", "table, json or ndjson", "table");
+}

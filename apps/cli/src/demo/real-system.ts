@@ -1,0 +1,80 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { ensureRabbitMq, freePorts, startPostgres, startRabbitMq } from "@warren/testkit";
+
+/** Broker and archiver as processes, on real servers. */
+export interface RealSystem {
+  readonly brokerUrl: string;
+  readonly archiverUrl: string;
+  readonly amqpUrl: string;
+  readonly exchange: string;
+  /** SIGKILL, and start again. */
+  restartBroker(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const main = fileURLToPath(new URL("../main.js", import.meta.url));
+
+/** Starts private servers (or uses those named by the environment), then archiver and broker. */
+export async function startRealSystem(say: (line: string) => void): Promise<RealSystem> {
+  const [amqpGiven, databaseGiven] = [process.env["WARREN_AMQP_URL"], process.env["WARREN_DATABASE_URL"]];
+  if (amqpGiven === undefined) ensureRabbitMq(say);
+  say(`RabbitMQ: ${amqpGiven === undefined ? "starting a private one" : "WARREN_AMQP_URL"}; PostgreSQL: ${databaseGiven === undefined ? "starting a private one" : "WARREN_DATABASE_URL"}`);
+  const [rabbitmq, postgres, [brokerPort, archiverPort]] = await Promise.all([
+    amqpGiven === undefined ? startRabbitMq() : undefined,
+    databaseGiven === undefined ? startPostgres() : undefined,
+    freePorts(2),
+  ]);
+  const amqpUrl = amqpGiven ?? rabbitmq?.url ?? "";
+  const namespace = `demo${Date.now().toString(36)}`;
+  const [brokerUrl, archiverUrl] = [`http://127.0.0.1:${brokerPort}`, `http://127.0.0.1:${archiverPort}`];
+  const base = { ...process.env, WARREN_AMQP_URL: amqpUrl, WARREN_NAMESPACE: namespace, WARREN_LOG_LEVEL: "warn" };
+
+  async function startApp(app: "broker" | "archiver"): Promise<ChildProcess> {
+    const url = app === "broker" ? brokerUrl : archiverUrl;
+    const databaseUrl = databaseGiven ?? (app === "broker" ? postgres?.url : postgres?.archiverUrl);
+    const env = { ...base, WARREN_DATABASE_URL: databaseUrl, WARREN_LISTEN: new URL(url).host, ...(app === "broker" ? { WARREN_ARCHIVE_URL: archiverUrl } : {}) };
+    const child = spawn(process.execPath, [main, "serve", app], { env, stdio: ["ignore", "ignore", "inherit"] });
+    // Not "ready": a broker waits for the exchange, a new archiver makes it.
+    while (!(await answers(`${url}/startupz`))) {
+      if (child.exitCode !== null) throw new Error(`${app} ended with ${child.exitCode}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return child;
+  }
+
+  say("starting archiver and broker as processes");
+  const archiver = await startApp("archiver");
+  while (!(await answers(`${archiverUrl}/readyz`))) await new Promise((resolve) => setTimeout(resolve, 50));
+  let broker = await startApp("broker");
+  return {
+    brokerUrl,
+    archiverUrl,
+    amqpUrl,
+    exchange: `${namespace}.events`,
+    async restartBroker() {
+      await end(broker, "SIGKILL");
+      broker = await startApp("broker");
+    },
+    async stop() {
+      await Promise.all([end(broker, "SIGTERM"), end(archiver, "SIGTERM")]);
+      await Promise.all([rabbitmq?.stop(), postgres?.stop()]);
+    },
+  };
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  return new Promise((resolve) => {
+    child.once("exit", () => resolve());
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    child.kill(signal);
+  });
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(1_000) })).ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,33 @@
+import { isWarrenError } from "@warren/protocol";
+import { Command, CommanderError } from "commander";
+import { addAdminCommands, addArchiveCommands } from "./commands/admin.ts";
+import { addDevCommand } from "./commands/dev.ts";
+import { addEventCommands } from "./commands/events.ts";
+import { addServeCommand } from "./commands/serve.ts";
+
+const program = new Command("warren").description("Events for teams that run RabbitMQ and PostgreSQL").exitOverride();
+addDevCommand(program);
+addServeCommand(program);
+addEventCommands(program);
+addAdminCommands(program);
+addArchiveCommands(program);
+program
+  .command("demo")
+  .description("the whole story, scripted and checked, on real servers; exit 1 when anything is missed")
+  .option("--embedded", "in one process, on embedded parts")
+  .action(async (options: { readonly embedded?: boolean }) => {
+    const { demo } = await import("./demo/demo.ts");
+    await demo(options.embedded === true);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode;
+  } else {
+    const text = isWarrenError(error) ? `${error.code}: ${error.message}` : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`warren: ${text}\n`);
+    process.exitCode = 1;
+  }
+}
