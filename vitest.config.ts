@@ -12,8 +12,27 @@ export default defineConfig({
     reporters: ["default", "./tools/test/closing-line.ts"],
     projects: [
       { extends: true, test: { name: "unit", include: under("test"), exclude: [...under("int.test"), ...under("e2e.test")] } },
-      { extends: true, test: { name: "int", include: under("int.test"), globalSetup: ["./tools/test/servers.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { extends: true, test: { name: "e2e", include: under("e2e.test"), globalSetup: ["./tools/test/servers.ts"], testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false } },
+      {
+        extends: true,
+        test: {
+          name: "int",
+          include: under("int.test"),
+          globalSetup: ["./tools/test/servers.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: under("e2e.test"),
+          globalSetup: ["./tools/test/servers.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

@@ -11,7 +11,14 @@ const began = Date.now();
 const say = (line) => process.stderr.write(`[warren ${((Date.now() - began) / 1000).toFixed(1)} s] ${line}\n`);
 
 /** Variables of the npm that runs us would steer the npm and pnpm that we run. */
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|command|execpath|node_execpath|config_(prefix|local_prefix|global_prefix|user_agent|init_module|noproxy|node_gyp|npm_version))/i.test(name)));
+const env = Object.fromEntries(
+  Object.entries(process.env).filter(
+    ([name]) =>
+      !/^npm_(package|lifecycle|command|execpath|node_execpath|config_(prefix|local_prefix|global_prefix|user_agent|init_module|noproxy|node_gyp|npm_version))/i.test(
+        name,
+      ),
+  ),
+);
 Object.assign(env, { TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1", npm_config_update_notifier: "false" });
 
 function die(text) {

@@ -27,8 +27,13 @@ async function start() {
   const databaseUrl = process.env["WARREN_DATABASE_URL"];
   if (amqpUrl === undefined) ensureRabbitMq(say);
   const began = performance.now();
-  say(`RabbitMQ: ${amqpUrl === undefined ? "starting a private one" : "WARREN_AMQP_URL"}; PostgreSQL: ${databaseUrl === undefined ? "starting a private one" : "WARREN_DATABASE_URL"}`);
-  const [rabbitmq, postgres] = await Promise.all([amqpUrl === undefined ? startRabbitMq() : undefined, databaseUrl === undefined ? startPostgres() : undefined]);
+  say(
+    `RabbitMQ: ${amqpUrl === undefined ? "starting a private one" : "WARREN_AMQP_URL"}; PostgreSQL: ${databaseUrl === undefined ? "starting a private one" : "WARREN_DATABASE_URL"}`,
+  );
+  const [rabbitmq, postgres] = await Promise.all([
+    amqpUrl === undefined ? startRabbitMq() : undefined,
+    databaseUrl === undefined ? startPostgres() : undefined,
+  ]);
   say(`ready after ${((performance.now() - began) / 1000).toFixed(1)} s`);
   return {
     amqpUrl: amqpUrl ?? rabbitmq?.url ?? "",

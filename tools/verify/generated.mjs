@@ -4,7 +4,10 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const folders = [["buf.gen.yaml", "packages/protocol/src/gen"], ["buf.gen.vendor.yaml", "packages/service/src/gen"]];
+const folders = [
+  ["buf.gen.yaml", "packages/protocol/src/gen"],
+  ["buf.gen.vendor.yaml", "packages/service/src/gen"],
+];
 const run = (command, args) => spawnSync(command, args, { stdio: "inherit" }).status === 0;
 const kept = mkdtempSync(join(tmpdir(), "warren-generated-"));
 let ok = true;

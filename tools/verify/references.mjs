@@ -8,7 +8,10 @@ const folders = globSync("{packages,apps}/*/package.json").map((file) => dirname
 const inRoot = json("tsconfig.json").references.map(({ path }) => path);
 for (const folder of folders) {
   const { dependencies = {} } = json(join(folder, "package.json"));
-  const wanted = Object.keys(dependencies).filter((name) => name.startsWith("@warren/")).map((name) => name.slice("@warren/".length)).toSorted();
+  const wanted = Object.keys(dependencies)
+    .filter((name) => name.startsWith("@warren/"))
+    .map((name) => name.slice("@warren/".length))
+    .toSorted();
   const given = (json(join(folder, "tsconfig.json")).references ?? []).map(({ path }) => basename(path)).toSorted();
   const missing = wanted.filter((name) => !given.includes(name)).concat(given.filter((name) => !wanted.includes(name)));
   if (missing.length > 0) console.log(`${folder}/tsconfig.json: references and dependencies differ in ${missing.join(", ")}`);

@@ -16,8 +16,14 @@ const checks = {
   references: [["node", "tools/verify/references.mjs"]],
   unused: [["knip"]],
   manifests: [["sherif"]],
-  packages: published.flatMap((name) => [["publint", "--strict", `packages/${name}`], ["attw", "--pack", `packages/${name}`, "--profile", "esm-only"]]),
-  proto: [["buf", "lint"], ["node", "tools/verify/proto-breaking.mjs"]],
+  packages: published.flatMap((name) => [
+    ["publint", "--strict", `packages/${name}`],
+    ["attw", "--pack", `packages/${name}`, "--profile", "esm-only"],
+  ]),
+  proto: [
+    ["buf", "lint"],
+    ["node", "tools/verify/proto-breaking.mjs"],
+  ],
   generated: [["node", "tools/verify/generated.mjs"]],
   compose: [["dclint", "docker-compose.yml"]],
 };
@@ -30,7 +36,12 @@ for (const [name, commands] of Object.entries(checks)) {
   const began = performance.now();
   const problems = [];
   for (const [command, ...args] of commands) {
-    const { status, error, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 64 * 1024 * 1024 });
+    const { status, error, stdout, stderr } = spawnSync(command, args, {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      maxBuffer: 64 * 1024 * 1024,
+    });
     if (status !== 0) problems.push(`$ ${[command, ...args].join(" ")}\n${error?.message ?? ""}${stdout}${stderr}`);
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(1);

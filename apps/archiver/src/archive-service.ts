@@ -29,7 +29,8 @@ export function archiveService(store: ArchiveStore): ServiceImpl<typeof ArchiveS
     },
     async getEvent({ source, id }, { signal }) {
       const event = await store.get(source, id, { signal });
-      if (event === undefined) throw new WarrenError("NOT_FOUND", `the archive has no event with source ${JSON.stringify(source)} and id ${JSON.stringify(id)}`);
+      if (event === undefined)
+        throw new WarrenError("NOT_FOUND", `the archive has no event with source ${JSON.stringify(source)} and id ${JSON.stringify(id)}`);
       return { event: toMessage(event) };
     },
     async countEvents({ filter }, { signal }) {
@@ -44,7 +45,8 @@ function toFilter(filter: FilterMessage | undefined): ArchiveFilter {
   const patterns = filter?.patterns ?? [];
   if (patterns.length > 0) checkPatterns(patterns);
   const [fromTime, toTime] = [filter?.fromTime, filter?.toTime].map((time) => (time === undefined ? undefined : timestampMs(time)));
-  if (fromTime !== undefined && toTime !== undefined && fromTime > toTime) throw new WarrenError("REQUEST_INVALID", "from_time is after to_time");
+  if (fromTime !== undefined && toTime !== undefined && fromTime > toTime)
+    throw new WarrenError("REQUEST_INVALID", "from_time is after to_time");
   return { patterns, source: filter?.source === "" ? undefined : filter?.source, fromTime, toTime };
 }
 

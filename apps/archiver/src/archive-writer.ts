@@ -2,7 +2,14 @@ import type { ArchiveStore } from "@warren/event-store/archive";
 import { backoffDelay, Limits, type Clock, type IdSource, type Logger } from "@warren/protocol";
 import { unpackMessage } from "@warren/protocol/amqp";
 import type { ExchangeSpec, QueueConsumer, Transport } from "@warren/transport";
-import { idleWriter, stepWriter, type ArchiveBatch, type WriterEffect, type WriterInput, type WriterState } from "./machine/writer-machine.ts";
+import {
+  idleWriter,
+  stepWriter,
+  type ArchiveBatch,
+  type WriterEffect,
+  type WriterInput,
+  type WriterState,
+} from "./machine/writer-machine.ts";
 
 /** What the writer needs. */
 export interface ArchiveWriterDeps {
@@ -98,7 +105,8 @@ export class ArchiveWriter {
         this.#queue?.ackUpTo(effect.channel, effect.tag);
         return;
       case "retry-later":
-        if (!this.#stopped) this.#deps.clock.after(backoffDelay(effect.attempt, this.#deps.random), () => this.#dispatch({ kind: "retry" }));
+        if (!this.#stopped)
+          this.#deps.clock.after(backoffDelay(effect.attempt, this.#deps.random), () => this.#dispatch({ kind: "retry" }));
     }
   }
 

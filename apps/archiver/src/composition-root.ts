@@ -45,7 +45,9 @@ export function createArchiver(parts: ArchiverParts): Archiver {
   health.add({ name: "rabbitmq", problem: () => writer.problems.rabbitmq });
   health.add({ name: "database", problem: () => writer.problems.database });
   metrics.counter("archiver_events", "Events stored in the archive", () => [{ value: writer.counters.stored }]);
-  metrics.counter("archiver_duplicates_dropped", "Events dropped because they are archived already", () => [{ value: writer.counters.repeats }]);
+  metrics.counter("archiver_duplicates_dropped", "Events dropped because they are archived already", () => [
+    { value: writer.counters.repeats },
+  ]);
   metrics.counter("archiver_quarantined", "Events set aside", () => [{ value: writer.counters.quarantined }]);
 
   return {
@@ -56,7 +58,14 @@ export function createArchiver(parts: ArchiverParts): Archiver {
       return writer.counters;
     },
     async start(signal) {
-      server = await startServer({ listen, services: [ArchiveService], routes: (router) => void router.service(ArchiveService, archiveService(store)), health, metrics, logger });
+      server = await startServer({
+        listen,
+        services: [ArchiveService],
+        routes: (router) => void router.service(ArchiveService, archiveService(store)),
+        health,
+        metrics,
+        logger,
+      });
       logger.info("listening", { url: server.url });
       for (let attempt = 1; ; attempt += 1) {
         try {
@@ -86,7 +95,12 @@ export function createArchiver(parts: ArchiverParts): Archiver {
 /** An archiver on RabbitMQ and PostgreSQL, as its configuration says. */
 export function openArchiver(config: ArchiverConfig, logger: Logger): Archiver {
   const { amqpUrl, databaseUrl, listen, namespace, exchange } = config;
-  const database = openDatabase<unknown>({ url: databaseUrl, schema: schemaName(namespace, "archive"), applicationName: "warren archiver", logger });
+  const database = openDatabase<unknown>({
+    url: databaseUrl,
+    schema: schemaName(namespace, "archive"),
+    applicationName: "warren archiver",
+    logger,
+  });
   return createArchiver({
     transport: createAmqpTransport({ url: amqpUrl, connectionName: "warren archiver", logger }),
     store: createPostgresArchiveStore(database),

@@ -45,5 +45,13 @@ function toReceiver(view: ReceiverView): MessageInitShape<typeof ReceiverSchema>
 function toConsumer(view: ConsumerView): MessageInitShape<typeof ConsumerSchema> {
   const { config, phase, stateSince, headOffset, ackedOffset, ...rest } = view;
   const lag = headOffset > ackedOffset ? headOffset - ackedOffset : 0n;
-  return { ...rest, headOffset, ackedOffset, lag, config: { patterns: [...config.patterns] }, state: states[phase], stateSince: timestampFromMs(stateSince) };
+  return {
+    ...rest,
+    headOffset,
+    ackedOffset,
+    lag,
+    config: { patterns: [...config.patterns] },
+    state: states[phase],
+    stateSince: timestampFromMs(stateSince),
+  };
 }

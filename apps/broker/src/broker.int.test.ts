@@ -36,7 +36,11 @@ describe("a broker on real servers", () => {
     const publisher = createPublisher({ amqpUrl: inject("amqpUrl"), exchange: deployment.exchange });
     const subscriber = createSubscriber({ brokerUrl });
     const publish = async (from: number, to: number): Promise<void> => {
-      await Promise.all(Array.from({ length: to - from + 1 }, (_, i) => publisher.publish({ type: "order.created", source: "/shop", data: { n: from + i } })));
+      await Promise.all(
+        Array.from({ length: to - from + 1 }, (_, i) =>
+          publisher.publish({ type: "order.created", source: "/shop", data: { n: from + i } }),
+        ),
+      );
     };
     const decodedBefore = decodedToSend();
 

@@ -127,7 +127,12 @@ export function createBroker(parts: BrokerParts): Broker {
 /** A broker on RabbitMQ and PostgreSQL, as its configuration says. */
 export function openBroker(config: BrokerConfig, logger: Logger): Broker {
   const { amqpUrl, databaseUrl, listen, namespace, exchange, archiveUrl } = config;
-  const database = openDatabase<unknown>({ url: databaseUrl, schema: schemaName(namespace, "broker"), applicationName: "warren broker", logger });
+  const database = openDatabase<unknown>({
+    url: databaseUrl,
+    schema: schemaName(namespace, "broker"),
+    applicationName: "warren broker",
+    logger,
+  });
   return createBroker({
     transport: createAmqpTransport({ url: amqpUrl, connectionName: "warren broker", logger }),
     log: createPostgresEventLog(database),

@@ -16,7 +16,10 @@ export interface BrokerConfig {
 const shape = {
   ...baseConfig,
   WARREN_LISTEN: z.string().default("127.0.0.1:7070"),
-  WARREN_ARCHIVE_URL: z.string().regex(/^https?:\/\/.+/, "must look like http://127.0.0.1:7071").optional(),
+  WARREN_ARCHIVE_URL: z
+    .string()
+    .regex(/^https?:\/\/.+/, "must look like http://127.0.0.1:7071")
+    .optional(),
 };
 
 /** Throws CONFIG_INVALID with every problem. */

@@ -1,5 +1,6 @@
 import { create, toJson } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
 import { isWarrenError, WarrenError, type Clock, type Logger } from "@warren/protocol";
 import { AckMode, OpenSchema, SubscribeResponseSchema, type Open } from "@warren/protocol/v1";
 import type { Frame, Session, Subscriptions } from "@warren/receiver-core";
@@ -30,7 +31,13 @@ export function followHttp(deps: FollowHttpDeps): (request: AnyRequest, response
   };
 }
 
-async function serve(deps: FollowHttpDeps, query: URLSearchParams, request: AnyRequest, response: AnyResponse, sse: boolean): Promise<void> {
+async function serve(
+  deps: FollowHttpDeps,
+  query: URLSearchParams,
+  request: AnyRequest,
+  response: AnyResponse,
+  sse: boolean,
+): Promise<void> {
   if (request.method !== "GET") throw new WarrenError("REQUEST_INVALID", "use GET");
   const { subscriptions, exchange, clock } = deps;
   const lastEventId = request.headers["last-event-id"];
@@ -100,9 +107,20 @@ function toStart(text: string, nowMs: number): NonNullable<Open["start"]>["start
   if (/^\d{1,18}$/.test(text)) return { case: "afterOffset", value: BigInt(text) };
   const ago = /^(\d+)([smhd])$/.exec(text);
   const time = ago === null ? Date.parse(text) : nowMs - Number(ago[1]) * (units[ago[2] ?? ""] ?? 0);
-  if (Number.isNaN(time)) throw new WarrenError("REQUEST_INVALID", `start ${JSON.stringify(text)} is not latest, earliest, an offset, a time, or a time ago like 1h`);
+  if (Number.isNaN(time))
+    throw new WarrenError(
+      "REQUEST_INVALID",
+      `start ${JSON.stringify(text)} is not latest, earliest, an offset, a time, or a time ago like 1h`,
+    );
   return { case: "time", value: timestampFromMs(time) };
 }
+
+/** Connect's own table of HTTP statuses, as far as it is needed here; the rest is 400. */
+const statuses: ReadonlyMap<Code, number> = new Map([
+  [Code.Unavailable, 503],
+  [Code.NotFound, 404],
+  [Code.Internal, 500],
+]);
 
 function fail(logger: Logger, response: AnyResponse, error: unknown, sse: boolean): void {
   const { rawMessage: message, code } = toConnectError(error, logger);
@@ -111,8 +129,7 @@ function fail(logger: Logger, response: AnyResponse, error: unknown, sse: boolea
     response.end(sse ? `event: error\ndata: ${JSON.stringify(body)}\n\n` : `${JSON.stringify({ error: body })}\n`);
     return;
   }
-  // Connect's own table of HTTP statuses, as far as it is needed here: unavailable 503, not found 404, else 400.
-  const status = code === 14 ? 503 : code === 5 ? 404 : code === 13 ? 500 : 400;
+  const status = statuses.get(code) ?? 400;
   response.writeHead(status, { "content-type": "application/json" });
   response.end(`${JSON.stringify(body)}\n`);
 }

@@ -40,7 +40,8 @@ function toCase(frame: Frame, codec: Codec): ResponseFrame {
 }
 
 function toGap(gap: LogGap): MessageInitShape<typeof GapSchema> {
-  if (gap.kind === "pruned") return { reason: gap.reason, what: { case: "pruned", value: { firstOffset: gap.firstOffset, lastOffset: gap.lastOffset } } };
+  if (gap.kind === "pruned")
+    return { reason: gap.reason, what: { case: "pruned", value: { firstOffset: gap.firstOffset, lastOffset: gap.lastOffset } } };
   const value = { afterOffset: gap.afterOffset, fromTime: timestampFromMs(gap.fromTime), toTime: timestampFromMs(gap.toTime) };
   return { reason: gap.reason, what: { case: "missed", value } };
 }

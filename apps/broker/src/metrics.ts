@@ -22,7 +22,10 @@ export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions):
   );
   metrics.gauge("consumers", "Consumers by state", () => {
     const consumers = subscriptions.consumers();
-    return (["asleep", "catching-up", "live"] as const).map((state) => ({ value: consumers.filter(({ phase }) => phase === state).length, labels: { state } }));
+    return (["asleep", "catching-up", "live"] as const).map((state) => ({
+      value: consumers.filter(({ phase }) => phase === state).length,
+      labels: { state },
+    }));
   });
   metrics.gauge("consumer_lag_events", "Head offset minus acked offset", () =>
     subscriptions

@@ -13,7 +13,10 @@ export function toNewSubscription(open: Open | undefined, exchange: string, nowM
     throw new WarrenError("NOT_SUPPORTED", "receiver.filter is not built yet; leave it empty and choose by patterns");
   }
   if (open.maxInFlight > Limits.maxInFlight) {
-    throw new WarrenError("REQUEST_INVALID", `max_in_flight is ${open.maxInFlight}; it must be 1 to ${Limits.maxInFlight}, or 0 for ${Limits.defaultMaxInFlight}`);
+    throw new WarrenError(
+      "REQUEST_INVALID",
+      `max_in_flight is ${open.maxInFlight}; it must be 1 to ${Limits.maxInFlight}, or 0 for ${Limits.defaultMaxInFlight}`,
+    );
   }
   if (open.knownOffset < 0n) throw new WarrenError("REQUEST_INVALID", "known_offset is negative");
   return {
@@ -36,7 +39,8 @@ function toStart({ start }: Open, nowMs: number): StartFrom {
     case "time":
       return { kind: "time", time: toTime(start.start.value, nowMs) };
     case "afterOffset":
-      if (start.start.value < 0n) throw new WarrenError("REQUEST_INVALID", `start.after_offset is ${start.start.value}; it must be 0 or more`);
+      if (start.start.value < 0n)
+        throw new WarrenError("REQUEST_INVALID", `start.after_offset is ${start.start.value}; it must be 0 or more`);
       return { kind: "after-offset", afterOffset: start.start.value };
     case "latest":
     case undefined:

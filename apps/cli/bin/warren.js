@@ -5,7 +5,9 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-const fetched = fileURLToPath(new URL(`../../../.toolchain/node_modules/node-${process.platform}-${process.arch}/bin/node`, import.meta.url));
+const fetched = fileURLToPath(
+  new URL(`../../../.toolchain/node_modules/node-${process.platform}-${process.arch}/bin/node`, import.meta.url),
+);
 if (!existsSync(new URL("../dist/main.js", import.meta.url))) {
   process.stderr.write("warren is not built yet: run `npm start` once\n");
   process.exitCode = 1;

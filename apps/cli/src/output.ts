@@ -17,6 +17,10 @@ export function toJsonLine(value: unknown): string {
   return JSON.stringify(value, plain);
 }
 
+function cellText(value: unknown): string {
+  return typeof value === "string" ? value : value === undefined ? "" : toJsonLine(value).replaceAll('"', "");
+}
+
 /** Prints rows in the format asked for. A table needs no terminal. */
 export function printRows(rows: readonly Readonly<Record<string, unknown>>[], format: OutputFormat): void {
   if (format === "json") return print(JSON.stringify(rows, plain, 2));
@@ -27,7 +31,13 @@ export function printRows(rows: readonly Readonly<Record<string, unknown>>[], fo
   const [first] = rows;
   if (first === undefined) return print("none");
   const columns = Object.keys(first);
-  const cells = [columns.map((column) => column.toUpperCase()), ...rows.map((row) => columns.map((column) => String(row[column] ?? "")))];
+  const cells = [columns.map((column) => column.toUpperCase()), ...rows.map((row) => columns.map((column) => cellText(row[column])))];
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)));
-  for (const line of cells) print(line.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ").trimEnd());
+  for (const line of cells)
+    print(
+      line
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    );
 }

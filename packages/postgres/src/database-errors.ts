@@ -50,7 +50,10 @@ export function outcomeIsUnknown(error: unknown): boolean {
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error ? String(error.code) : "";
-  return ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"].includes(code) || /timeout exceeded when trying to connect|Connection terminated due to connection timeout/i.test(error.message);
+  return (
+    ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"].includes(code) ||
+    /timeout exceeded when trying to connect|Connection terminated due to connection timeout/i.test(error.message)
+  );
 }
 
 /** The error for the caller: what the database said stays in `cause`, SQL and data never reach a client. */

@@ -28,7 +28,10 @@ export interface Database<Tables> {
 /** Name of an app's schema: the namespace is a prefix, so that deployments share a database. Throws CONFIG_INVALID. */
 export function schemaName(namespace: string, app: "broker" | "archive"): string {
   if (!/^[a-z][a-z0-9_]{0,39}$/.test(namespace)) {
-    throw new WarrenError("CONFIG_INVALID", `namespace ${JSON.stringify(namespace)} must be a lower-case letter, then up to 39 letters, digits or _`);
+    throw new WarrenError(
+      "CONFIG_INVALID",
+      `namespace ${JSON.stringify(namespace)} must be a lower-case letter, then up to 39 letters, digits or _`,
+    );
   }
   return `${namespace}_${app}`;
 }
@@ -72,7 +75,11 @@ export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables>
       try {
         await pool.query("select 1");
       } catch (error) {
-        throw new WarrenError("STORE_UNAVAILABLE", `the database does not answer (${error instanceof Error ? error.message : "no reason"})`, { cause: error });
+        throw new WarrenError(
+          "STORE_UNAVAILABLE",
+          `the database does not answer (${error instanceof Error ? error.message : "no reason"})`,
+          { cause: error },
+        );
       }
     },
     close() {
@@ -83,9 +90,12 @@ export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables>
 }
 
 /** bigint for int8, the default for the rest. Offsets are int8 and pass 2^53 in principle. */
+/** OID of int8 in pg_type. */
+const int8 = 20;
+
 function typeParser(oid: number, format?: string): unknown {
-  if (oid === pg.types.builtins.INT8 && format !== "binary") return BigInt;
-  return pg.types.getTypeParser(oid, format === "binary" ? "binary" : "text");
+  if (oid === int8 && format !== "binary") return BigInt;
+  return (pg.types.getTypeParser as (oid: number, format: string) => unknown)(oid, format === "binary" ? "binary" : "text");
 }
 
 /**

@@ -28,7 +28,9 @@ export async function migrate<Tables>(database: Database<Tables>, owner: string,
     if (error !== undefined) throw error;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "42501") {
-      throw new WarrenError("CONFIG_INVALID", `the database role may not create schema ${schema}; grant it CREATE on the database`, { cause: error });
+      throw new WarrenError("CONFIG_INVALID", `the database role may not create schema ${schema}; grant it CREATE on the database`, {
+        cause: error,
+      });
     }
     throw isWarrenError(error) ? error : toStoreError(error);
   }

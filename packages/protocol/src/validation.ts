@@ -43,7 +43,8 @@ function wrongPattern(pattern: string): string | undefined {
   if (utf8.encode(pattern).length > Limits.patternBytes) return `has more than ${Limits.patternBytes} bytes`;
   if (words.length > Limits.patternWords) return `has ${words.length} words, at most ${Limits.patternWords} are allowed`;
   const bad = words.find((word) => !patternWord.test(word));
-  if (bad !== undefined) return bad === "" ? "has an empty word" : `has the word ${JSON.stringify(bad)}; words are letters, digits, _ and -, or * or #`;
+  if (bad !== undefined)
+    return bad === "" ? "has an empty word" : `has the word ${JSON.stringify(bad)}; words are letters, digits, _ and -, or * or #`;
   if (words.filter((word) => word === "#").length > Limits.patternHashes) return `has more than ${Limits.patternHashes} #`;
   if (words.some((word, i) => word === "#" && words[i + 1] === "#")) return "has #.#, which means #";
   return undefined;
@@ -71,7 +72,10 @@ export function checkEventToPublish(event: EventAttributes, encodedBytes: number
   const wrong = wrongType(event.type) ?? wrongAttributes(event) ?? wrongExtensions(event.extensions);
   if (wrong !== undefined) throw new WarrenError("EVENT_INVALID", `event ${JSON.stringify(event.id.slice(0, 100))}: ${wrong}`);
   if (encodedBytes > Limits.eventBytes) {
-    throw new WarrenError("TOO_LARGE", `event ${event.id} has ${encodedBytes} bytes, at most ${Limits.eventBytes} are allowed; store the data elsewhere and send its address`);
+    throw new WarrenError(
+      "TOO_LARGE",
+      `event ${event.id} has ${encodedBytes} bytes, at most ${Limits.eventBytes} are allowed; store the data elsewhere and send its address`,
+    );
   }
 }
 
@@ -81,7 +85,9 @@ function wrongType(type: string): string | undefined {
   if (utf8.encode(type).length > Limits.typeBytes) return `type has more than ${Limits.typeBytes} bytes`;
   if (words.length > Limits.typeWords) return `type has ${words.length} words, at most ${Limits.typeWords} are allowed`;
   const bad = words.find((word) => !typeWord.test(word));
-  return bad === undefined ? undefined : `type ${JSON.stringify(type)} has the word ${JSON.stringify(bad)}; words are letters, digits, _ and -`;
+  return bad === undefined
+    ? undefined
+    : `type ${JSON.stringify(type)} has the word ${JSON.stringify(bad)}; words are letters, digits, _ and -`;
 }
 
 function wrongAttributes(event: EventAttributes): string | undefined {

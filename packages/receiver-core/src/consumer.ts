@@ -2,7 +2,14 @@ import type { EventLog } from "@warren/event-store";
 import { assert, isWarrenError, lastOffsetOf, WarrenError, type Clock, type Logger, type Offset } from "@warren/protocol";
 import { readChunk, type ChunkSize, type Tail } from "@warren/replay";
 import { stepConsumer } from "./machine/consumer-machine.ts";
-import { asleep, type ConsumerEffect, type ConsumerInput, type ConsumerState, type Grant, type SessionSpec } from "./machine/consumer-state.ts";
+import {
+  asleep,
+  type ConsumerEffect,
+  type ConsumerInput,
+  type ConsumerState,
+  type Grant,
+  type SessionSpec,
+} from "./machine/consumer-state.ts";
 import type { SessionStream } from "./session-stream.ts";
 import type { ConsumerPhase, NewSubscription } from "./subscription.ts";
 
@@ -204,7 +211,10 @@ export class Consumer {
       }
       const [first] = result.segments;
       // "Nothing" or a hole is an error, never "caught up".
-      assert(first !== undefined && first.firstOffset <= afterOffset + 1n && lastOffsetOf(first) > afterOffset, `the log has a hole after ${afterOffset}`);
+      assert(
+        first !== undefined && first.firstOffset <= afterOffset + 1n && lastOffsetOf(first) > afterOffset,
+        `the log has a hole after ${afterOffset}`,
+      );
       this.dispatch({ kind: "segments", sessionId, segments: result.segments });
     } catch (error) {
       if (!signal.aborted) this.dispatch({ kind: "read-failed", sessionId, error: toWarrenError(error) });

@@ -104,7 +104,7 @@ export class ReceiverManager implements Subscriptions {
     const error = new WarrenError("DRAINING", "the broker is shutting down; open again");
     for (const { stream } of this.#sessions.values()) stream.push({ kind: "draining", retryAfterMs: Times.backoffMinMs });
     this.#stopTimer(error);
-    for (const { stream } of [...this.#sessions.values()]) stream.end(error);
+    for (const { stream } of this.#sessions.values()) stream.end(error);
     for (const receiver of this.#ready.values()) receiver.shut(error);
     await Promise.allSettled([...this.#ready.values()].map((receiver) => receiver.stop()));
     await this.#deps.offsets.flush();
@@ -115,7 +115,7 @@ export class ReceiverManager implements Subscriptions {
     const error = new WarrenError("CLOSED", "the broker was dropped");
     this.#stopTimer(error);
     this.#deps.offsets.stop();
-    for (const { stream } of [...this.#sessions.values()]) stream.end(error);
+    for (const { stream } of this.#sessions.values()) stream.end(error);
     for (const receiver of this.#ready.values()) void receiver.stop();
   }
 
@@ -194,16 +194,18 @@ export class ReceiverManager implements Subscriptions {
   async #untilAvailable<T>(what: string, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        // Each try depends on the failure of the one before.
-        // oxlint-disable-next-line no-await-in-loop
         return await run();
       } catch (error) {
         signal.throwIfAborted();
-        if (!isWarrenError(error, "STORE_UNAVAILABLE") && !isWarrenError(error, "TRANSPORT_UNAVAILABLE") && !isWarrenError(error, "EXCHANGE_INVALID")) throw error;
+        if (
+          !isWarrenError(error, "STORE_UNAVAILABLE") &&
+          !isWarrenError(error, "TRANSPORT_UNAVAILABLE") &&
+          !isWarrenError(error, "EXCHANGE_INVALID")
+        )
+          throw error;
         this.#deps.logger.warn(what, { error: error.message, attempt });
         const { promise, resolve } = Promise.withResolvers<void>();
         this.#deps.clock.after(backoff(this.#deps, attempt), resolve);
-        // oxlint-disable-next-line no-await-in-loop
         await promise;
       }
     }

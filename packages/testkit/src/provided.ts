@@ -8,5 +8,3 @@ declare module "vitest" {
     readonly databaseUrl: string;
   }
 }
-
-

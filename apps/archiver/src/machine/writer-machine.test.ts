@@ -3,7 +3,13 @@ import { idleWriter, stepWriter, type ArchivedMessage, type WriterInput, type Wr
 
 const message = (tag: number, events = 1): ArchivedMessage => ({
   tag,
-  events: Array.from({ length: events }, (_, i) => ({ bytes: new Uint8Array(), source: "s", id: `${tag}-${i}`, type: "t", deduplicated: true })),
+  events: Array.from({ length: events }, (_, i) => ({
+    bytes: new Uint8Array(),
+    source: "s",
+    id: `${tag}-${i}`,
+    type: "t",
+    deduplicated: true,
+  })),
   rejected: [],
 });
 
@@ -12,12 +18,22 @@ function drive(...inputs: readonly WriterInput[]): string[] {
   return inputs.flatMap((input) => {
     const step = stepWriter(state, input, 4);
     state = step.state;
-    return step.effects.map((effect) => (effect.kind === "append" ? `append ${effect.batch.events.length} up to ${effect.batch.tag}` : effect.kind === "ack" ? `ack ${effect.channel}/${effect.tag}` : `retry ${effect.attempt}`));
+    return step.effects.map((effect) =>
+      effect.kind === "append"
+        ? `append ${effect.batch.events.length} up to ${effect.batch.tag}`
+        : effect.kind === "ack"
+          ? `ack ${effect.channel}/${effect.tag}`
+          : `retry ${effect.attempt}`,
+    );
   });
 }
 
 const opened = (channel: number): WriterInput => ({ kind: "opened", channel });
-const delivered = (channel: number, tag: number, events = 1): WriterInput => ({ kind: "delivered", channel, message: message(tag, events) });
+const delivered = (channel: number, tag: number, events = 1): WriterInput => ({
+  kind: "delivered",
+  channel,
+  message: message(tag, events),
+});
 
 describe("stepWriter()", () => {
   test("stores one batch at a time, and what came meanwhile next, whole messages only", () => {
@@ -31,18 +47,23 @@ describe("stepWriter()", () => {
   });
 
   test("W1: acks only on the channel the deliveries came from", () => {
-    expect(drive(opened(1), delivered(1, 1), { kind: "closed", channel: 1 }, opened(2), { kind: "stored" }, delivered(1, 2), delivered(2, 1))).toEqual(["append 1 up to 1", "append 1 up to 1"]);
+    expect(
+      drive(opened(1), delivered(1, 1), { kind: "closed", channel: 1 }, opened(2), { kind: "stored" }, delivered(1, 2), delivered(2, 1)),
+    ).toEqual(["append 1 up to 1", "append 1 up to 1"]);
   });
 
   test("W11: repeats the same batch until it is stored", () => {
-    expect(drive(opened(1), delivered(1, 1), delivered(1, 2), { kind: "failed" }, { kind: "retry" }, { kind: "failed" }, { kind: "retry" }, { kind: "stored" })).toEqual([
-      "append 1 up to 1",
-      "retry 1",
-      "append 1 up to 1",
-      "retry 2",
-      "append 1 up to 1",
-      "ack 1/1",
-      "append 1 up to 2",
-    ]);
+    expect(
+      drive(
+        opened(1),
+        delivered(1, 1),
+        delivered(1, 2),
+        { kind: "failed" },
+        { kind: "retry" },
+        { kind: "failed" },
+        { kind: "retry" },
+        { kind: "stored" },
+      ),
+    ).toEqual(["append 1 up to 1", "retry 1", "append 1 up to 1", "retry 2", "append 1 up to 1", "ack 1/1", "append 1 up to 2"]);
   });
 });

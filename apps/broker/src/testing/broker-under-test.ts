@@ -34,7 +34,15 @@ export async function deploy(options: { readonly exchange?: string; readonly mak
     exchange,
     async start({ listen = 0, archiveUrl, logger = silentLogger } = {}) {
       const broker = openBroker(
-        { amqpUrl: inject("amqpUrl"), databaseUrl: inject("databaseUrl"), listen: { host: "127.0.0.1", port: listen }, namespace, exchange, archiveUrl, logLevel: "silent" },
+        {
+          amqpUrl: inject("amqpUrl"),
+          databaseUrl: inject("databaseUrl"),
+          listen: { host: "127.0.0.1", port: listen },
+          namespace,
+          exchange,
+          archiveUrl,
+          logLevel: "silent",
+        },
         logger,
       );
       brokers.push(broker);

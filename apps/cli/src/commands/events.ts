@@ -36,10 +36,17 @@ export function addEventCommands(program: Command): void {
 
 async function publish(type: string, given: string | undefined, options: PubOptions): Promise<void> {
   const raw = given === "-" ? await text(process.stdin) : given;
-  await using publisher = createPublisher(options.amqp === undefined ? { brokerUrl: options.broker } : { amqpUrl: options.amqp, exchange: options.exchange });
+  await using publisher = createPublisher(
+    options.amqp === undefined ? { brokerUrl: options.broker } : { amqpUrl: options.amqp, exchange: options.exchange },
+  );
   const count = Number(options.count);
   if (!Number.isInteger(count) || count < 1) throw new WarrenError("REQUEST_INVALID", "--count must be 1 or more");
-  const events = Array.from({ length: count }, (_, index) => ({ type, source: options.source, id: options.id, data: parseData(raw?.replaceAll("{n}", String(index + 1))) }));
+  const events = Array.from({ length: count }, (_, index) => ({
+    type,
+    source: options.source,
+    id: options.id,
+    data: parseData(raw?.replaceAll("{n}", String(index + 1))),
+  }));
   for (const outcome of await publisher.publishAll(events)) {
     if (outcome.kind !== "ok") throw outcome.error;
     print(options.output === "table" ? outcome.id : toJsonLine({ id: outcome.id }));
@@ -62,7 +69,8 @@ function parseStart(start: string): SubscriptionOptions["start"] {
   if (/^\d+$/.test(start)) return { afterOffset: BigInt(start) };
   const ago = /^(\d+)([smhd])$/.exec(start);
   const time = ago === null ? new Date(start) : new Date(Date.now() - Number(ago[1]) * (units[ago[2] ?? ""] ?? 0));
-  if (Number.isNaN(time.getTime())) throw new WarrenError("REQUEST_INVALID", `--start ${start} is not latest, earliest, an offset, a time, or a time ago like 1h`);
+  if (Number.isNaN(time.getTime()))
+    throw new WarrenError("REQUEST_INVALID", `--start ${start} is not latest, earliest, an offset, a time, or a time ago like 1h`);
   return time;
 }
 
@@ -81,8 +89,13 @@ async function subscribe(patterns: readonly string[], options: SubOptions): Prom
   const count = Number(options.count);
   let seen = 0;
   for await (const event of subscription) {
-    const { ack: _ack, bytes: _bytes, ...shown } = { ...event, data: event.data };
-    print(options.output === "table" ? `${event.offset}  ${event.type}  ${event.source}  ${JSON.stringify(event.data) ?? ""}` : toJsonLine(shown));
+    const { offset, recordedAt, id, source, type, subject, time, dataContentType, partitionKey, extensions, data } = event;
+    const shown = { offset, recordedAt, id, source, type, subject, time, dataContentType, partitionKey, extensions, data };
+    print(
+      options.output === "table"
+        ? `${event.offset}  ${event.type}  ${event.source}  ${JSON.stringify(event.data) ?? ""}`
+        : toJsonLine(shown),
+    );
     event.ack();
     seen += 1;
     if (seen !== count) continue;

@@ -58,12 +58,23 @@ async function openEmbedded(say: (line: string) => void): Promise<DemoSystem> {
 async function openReal(say: (line: string) => void): Promise<DemoSystem> {
   const system = await startRealSystem(say);
   const { brokerUrl, archiverUrl, amqpUrl, exchange } = system;
-  return { brokerUrl, archiverUrl, publisher: createPublisher({ amqpUrl, exchange }), restartBroker: () => system.restartBroker(), stop: () => system.stop() };
+  return {
+    brokerUrl,
+    archiverUrl,
+    publisher: createPublisher({ amqpUrl, exchange }),
+    restartBroker: () => system.restartBroker(),
+    stop: () => system.stop(),
+  };
 }
 
-async function story(system: DemoSystem, embedded: boolean, say: (line: string) => void): Promise<{ readonly right: boolean; readonly verdict: string }> {
+async function story(
+  system: DemoSystem,
+  embedded: boolean,
+  say: (line: string) => void,
+): Promise<{ readonly right: boolean; readonly verdict: string }> {
   const events = githubEvents().map((event) => ({ ...event, id: uuidv7() }));
-  const expected = (patterns: readonly string[]): ReadonlySet<string> => new Set(events.filter(({ type }) => patterns.some((pattern) => topicMatches(pattern, type))).map(({ id }) => id));
+  const expected = (patterns: readonly string[]): ReadonlySet<string> =>
+    new Set(events.filter(({ type }) => patterns.some((pattern) => topicMatches(pattern, type))).map(({ id }) => id));
   const followers = Object.entries(consumers).map(([name, patterns]) => new Follower(system.brokerUrl, name, patterns));
   let published = 0;
   const publish = async (part: readonly NewEvent[]): Promise<void> => {
@@ -88,7 +99,10 @@ async function story(system: DemoSystem, embedded: boolean, say: (line: string) 
   await Promise.all([leaver?.arrive(), publish(events.slice(280))]);
 
   const wanted = new Map(followers.map((follower) => [follower, expected(consumers[follower.name as keyof typeof consumers])]));
-  const archive = createClient(ArchiveService, createConnectTransport({ baseUrl: system.archiverUrl, httpVersion: "2", useBinaryFormat: true }));
+  const archive = createClient(
+    ArchiveService,
+    createConnectTransport({ baseUrl: system.archiverUrl, httpVersion: "2", useBinaryFormat: true }),
+  );
   const until = performance.now() + settleMs;
   let archived = 0;
   while (performance.now() < until) {
@@ -101,7 +115,9 @@ async function story(system: DemoSystem, embedded: boolean, say: (line: string) 
   const right =
     published === events.length &&
     archived === events.length &&
-    Object.values(receivers).every(({ missed, outOfOrder, repeatedAfterAck }) => missed === 0 && outOfOrder === 0 && repeatedAfterAck === 0);
+    Object.values(receivers).every(
+      ({ missed, outOfOrder, repeatedAfterAck }) => missed === 0 && outOfOrder === 0 && repeatedAfterAck === 0,
+    );
   say(right ? "every consumer got every one of its events, in order" : "WRONG: see the numbers");
   return { right, verdict: toJsonLine({ published, archived, receivers }) };
 }

@@ -34,7 +34,11 @@ export class Follower {
 
   /** Opens a session; resolves when it is open. */
   async arrive(): Promise<void> {
-    const subscription = createSubscriber({ brokerUrl: this.#brokerUrl }).subscribe({ consumer: this.name, patterns: this.#patterns, start: "earliest" });
+    const subscription = createSubscriber({ brokerUrl: this.#brokerUrl }).subscribe({
+      consumer: this.name,
+      patterns: this.#patterns,
+      start: "earliest",
+    });
     this.#subscription = subscription;
     void this.#keepAccount(subscription);
     this.#loop = this.#follow(subscription);
@@ -49,11 +53,18 @@ export class Follower {
 
   verdict(expected: ReadonlySet<string>): Verdict {
     const delivered = [...this.#ids].filter((id) => expected.has(id)).length;
-    return { expected: expected.size, delivered, missed: expected.size - delivered, outOfOrder: this.#outOfOrder, repeatedAfterAck: this.#repeatedAfterAck };
+    return {
+      expected: expected.size,
+      delivered,
+      missed: expected.size - delivered,
+      outOfOrder: this.#outOfOrder,
+      repeatedAfterAck: this.#repeatedAfterAck,
+    };
   }
 
   async #keepAccount(subscription: Subscription): Promise<void> {
-    for await (const status of subscription.status()) if (status.kind === "acked" && status.offset > this.#saved) this.#saved = status.offset;
+    for await (const status of subscription.status())
+      if (status.kind === "acked" && status.offset > this.#saved) this.#saved = status.offset;
   }
 
   async #follow(subscription: Subscription): Promise<void> {

@@ -19,7 +19,9 @@ const main = fileURLToPath(new URL("../main.js", import.meta.url));
 export async function startRealSystem(say: (line: string) => void): Promise<RealSystem> {
   const [amqpGiven, databaseGiven] = [process.env["WARREN_AMQP_URL"], process.env["WARREN_DATABASE_URL"]];
   if (amqpGiven === undefined) ensureRabbitMq(say);
-  say(`RabbitMQ: ${amqpGiven === undefined ? "starting a private one" : "WARREN_AMQP_URL"}; PostgreSQL: ${databaseGiven === undefined ? "starting a private one" : "WARREN_DATABASE_URL"}`);
+  say(
+    `RabbitMQ: ${amqpGiven === undefined ? "starting a private one" : "WARREN_AMQP_URL"}; PostgreSQL: ${databaseGiven === undefined ? "starting a private one" : "WARREN_DATABASE_URL"}`,
+  );
   const [rabbitmq, postgres, [brokerPort, archiverPort]] = await Promise.all([
     amqpGiven === undefined ? startRabbitMq() : undefined,
     databaseGiven === undefined ? startPostgres() : undefined,
@@ -33,7 +35,12 @@ export async function startRealSystem(say: (line: string) => void): Promise<Real
   async function startApp(app: "broker" | "archiver"): Promise<ChildProcess> {
     const url = app === "broker" ? brokerUrl : archiverUrl;
     const databaseUrl = databaseGiven ?? (app === "broker" ? postgres?.url : postgres?.archiverUrl);
-    const env = { ...base, WARREN_DATABASE_URL: databaseUrl, WARREN_LISTEN: new URL(url).host, ...(app === "broker" ? { WARREN_ARCHIVE_URL: archiverUrl } : {}) };
+    const env = {
+      ...base,
+      WARREN_DATABASE_URL: databaseUrl,
+      WARREN_LISTEN: new URL(url).host,
+      ...(app === "broker" ? { WARREN_ARCHIVE_URL: archiverUrl } : {}),
+    };
     const child = spawn(process.execPath, [main, "serve", app], { env, stdio: ["ignore", "ignore", "inherit"] });
     // Not "ready": a broker waits for the exchange, a new archiver makes it.
     while (!(await answers(`${url}/startupz`))) {

@@ -41,7 +41,12 @@ export async function startDevSystem({ brokerPort, archiverPort, folder, logger,
   const signal = new AbortController().signal;
 
   say("starting the archiver");
-  const archive = openDatabase<unknown>({ url: postgres.archiverUrl, schema: schemaName(namespace, "archive"), applicationName: "warren archiver", logger });
+  const archive = openDatabase<unknown>({
+    url: postgres.archiverUrl,
+    schema: schemaName(namespace, "archive"),
+    applicationName: "warren archiver",
+    logger,
+  });
   const archiver = createArchiver({
     transport: createMemoryTransport({ broker: messages }),
     store: createPostgresArchiveStore(archive),
@@ -56,7 +61,12 @@ export async function startDevSystem({ brokerPort, archiverPort, folder, logger,
 
   let port = brokerPort;
   async function startBroker(): Promise<Broker> {
-    const database = openDatabase<unknown>({ url: postgres.url, schema: schemaName(namespace, "broker"), applicationName: "warren broker", logger });
+    const database = openDatabase<unknown>({
+      url: postgres.url,
+      schema: schemaName(namespace, "broker"),
+      applicationName: "warren broker",
+      logger,
+    });
     const broker = createBroker({
       transport: createMemoryTransport({ broker: messages }),
       log: createPostgresEventLog(database),

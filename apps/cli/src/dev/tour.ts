@@ -8,7 +8,8 @@ async function take(subscription: Subscription, count: number): Promise<readonly
   const types: string[] = [];
   let last = -1n;
   const saved = (async () => {
-    for await (const status of subscription.status()) if (status.kind === "acked" && types.length === count && subscription.ackedOffset === last) return;
+    for await (const status of subscription.status())
+      if (status.kind === "acked" && types.length === count && subscription.ackedOffset === last) return;
   })();
   for await (const event of subscription) {
     types.push(event.type);
@@ -57,7 +58,11 @@ export async function tour(system: DevSystem, say: (line: string) => void): Prom
 
   const expected = events.map(({ type }) => type);
   const right = got.length === expected.length && got.every((type, index) => type === expected[index]);
-  say(right ? `   got ${got.length} of ${expected.length}: none missed, none repeated, in order` : `   WRONG: got ${got.length} of ${expected.length}, or in another order`);
+  say(
+    right
+      ? `   got ${got.length} of ${expected.length}: none missed, none repeated, in order`
+      : `   WRONG: got ${got.length} of ${expected.length}, or in another order`,
+  );
   await subscriber.close();
   await publisher.drain();
   return right;

@@ -24,11 +24,26 @@ const lost: SessionInput = { kind: "ended", code: "TRANSPORT_UNAVAILABLE" };
 
 describe("stepSession()", () => {
   test("W7: acks the low-water mark of what is done, in whatever order it gets done", () => {
-    expect(drive(opened(1n, 0n), batch(1n, 4), done(3n), done(1n), done(2n), done(4n)).effects).toEqual(["hand-over from 0", "ack 1", "ack 3", "ack 4"]);
+    expect(drive(opened(1n, 0n), batch(1n, 4), done(3n), done(1n), done(2n), done(4n)).effects).toEqual([
+      "hand-over from 0",
+      "ack 1",
+      "ack 3",
+      "ack 4",
+    ]);
   });
 
   test("W5: hands each event over once per process, and acks what was done between two sessions when it comes again", () => {
-    const { effects } = drive(opened(1n, 0n), batch(1n, 3), done(1n), lost, done(2n), { kind: "due" }, opened(2n, 1n), batch(2n, 1), batch(3n, 2));
+    const { effects } = drive(
+      opened(1n, 0n),
+      batch(1n, 3),
+      done(1n),
+      lost,
+      done(2n),
+      { kind: "due" },
+      opened(2n, 1n),
+      batch(2n, 1),
+      batch(3n, 2),
+    );
     expect(effects).toEqual(["hand-over from 0", "ack 1", "connect-later", "connect", "ack 2", "hand-over from 1"]);
   });
 

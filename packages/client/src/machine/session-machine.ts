@@ -57,7 +57,18 @@ export interface SessionStep {
 /** Not opened yet. */
 export function startSession(): SessionStep {
   return {
-    state: { phase: "connecting", newestToken: 0n, logId: "", handed: 0n, lowWater: 0n, done: new Set(), received: 0n, ackSent: 0n, saved: 0n, attempt: 0 },
+    state: {
+      phase: "connecting",
+      newestToken: 0n,
+      logId: "",
+      handed: 0n,
+      lowWater: 0n,
+      done: new Set(),
+      received: 0n,
+      ackSent: 0n,
+      saved: 0n,
+      attempt: 0,
+    },
     effects: [{ kind: "connect" }],
   };
 }
@@ -102,9 +113,14 @@ export function stepSession(state: SessionState, input: SessionInput): SessionSt
       if (input.code !== undefined && terminal.has(input.code)) {
         return { state: { ...state, phase: "failed" }, effects: [{ kind: "finish", code: input.code }] };
       }
-      return { state: { ...state, phase: "waiting", attempt: state.attempt + 1 }, effects: [{ kind: "connect-later", attempt: state.attempt + 1 }] };
+      return {
+        state: { ...state, phase: "waiting", attempt: state.attempt + 1 },
+        effects: [{ kind: "connect-later", attempt: state.attempt + 1 }],
+      };
     case "due":
-      return state.phase === "waiting" ? { state: { ...state, phase: "connecting" }, effects: [{ kind: "connect" }] } : { state, effects: [] };
+      return state.phase === "waiting"
+        ? { state: { ...state, phase: "connecting" }, effects: [{ kind: "connect" }] }
+        : { state, effects: [] };
     case "close":
       return { state: { ...state, phase: "closed" }, effects: [{ kind: "drop-stream" }, { kind: "finish", code: undefined }] };
   }
@@ -117,7 +133,18 @@ function opened(state: SessionState, { token, logId, afterOffset }: Extract<Sess
   const lowWater = sameLog && state.lowWater > afterOffset ? state.lowWater : afterOffset;
   const handed = sameLog && state.handed > lowWater ? state.handed : lowWater;
   const kept = sameLog ? [...state.done].filter((offset) => offset > lowWater) : [];
-  const next: SessionState = { ...state, phase: "open", newestToken: token, logId, lowWater, handed, done: new Set(kept), received: afterOffset, ackSent: afterOffset, attempt: 0 };
+  const next: SessionState = {
+    ...state,
+    phase: "open",
+    newestToken: token,
+    logId,
+    lowWater,
+    handed,
+    done: new Set(kept),
+    received: afterOffset,
+    ackSent: afterOffset,
+    attempt: 0,
+  };
   return ackable(next);
 }
 

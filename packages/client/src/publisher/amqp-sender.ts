@@ -33,7 +33,11 @@ export async function openAmqp(url: string, connectionName: string): Promise<Tra
     return createAmqpTransport({ url, connectionName });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") {
-      throw new WarrenError("CONFIG_INVALID", "publishing over AMQP needs the package amqplib: npm install amqplib; or publish through the broker with brokerUrl", { cause: error });
+      throw new WarrenError(
+        "CONFIG_INVALID",
+        "publishing over AMQP needs the package amqplib: npm install amqplib; or publish through the broker with brokerUrl",
+        { cause: error },
+      );
     }
     throw error;
   }

@@ -7,7 +7,13 @@ import type { EventOutcome, OutgoingEvent, Sender } from "./sender.ts";
 
 /** Sends through the broker's PublishService: one call at a time, so that order is kept. */
 export function brokerSender(brokerUrl: string): Sender {
-  const transport = createConnectTransport({ baseUrl: brokerUrl, httpVersion: "2", useBinaryFormat: true, acceptCompression: [], defaultTimeoutMs: Times.publishConfirmMs + 5_000 });
+  const transport = createConnectTransport({
+    baseUrl: brokerUrl,
+    httpVersion: "2",
+    useBinaryFormat: true,
+    acceptCompression: [],
+    defaultTimeoutMs: Times.publishConfirmMs + 5_000,
+  });
   const client = createClient(PublishService, transport);
   let last: Promise<unknown> = Promise.resolve();
 
@@ -18,8 +24,11 @@ export function brokerSender(brokerUrl: string): Sender {
     } catch (error) {
       // Whether the broker passed it on is not known.
       const failure = fromConnectError(error);
-      const unknown = new WarrenError("OUTCOME_UNKNOWN", `${failure.message}; publish the same id again, it is stored once`, { cause: failure });
-      const outcome: EventOutcome = ErrorStatus[failure.code] === "unavailable" ? { kind: "indeterminate", error: unknown } : { kind: "rejected", error: failure };
+      const unknown = new WarrenError("OUTCOME_UNKNOWN", `${failure.message}; publish the same id again, it is stored once`, {
+        cause: failure,
+      });
+      const outcome: EventOutcome =
+        ErrorStatus[failure.code] === "unavailable" ? { kind: "indeterminate", error: unknown } : { kind: "rejected", error: failure };
       return events.map(() => outcome);
     }
   }

@@ -109,7 +109,9 @@ class BatchingPublisher implements Publisher {
       const message = toEvent(event, { id, now: new Date() });
       outgoing = { event: message, slice: encodeEvent(message) };
     } catch (error) {
-      return reject(error instanceof WarrenError ? error : new WarrenError("EVENT_INVALID", `event ${id} cannot be encoded`, { cause: error }));
+      return reject(
+        error instanceof WarrenError ? error : new WarrenError("EVENT_INVALID", `event ${id} cannot be encoded`, { cause: error }),
+      );
     }
     const size = outgoing.slice.bytes.length;
     if (this.#bytes + size > Limits.publisherBufferBytes && this.#bytes > 0) {
@@ -146,7 +148,10 @@ class BatchingPublisher implements Publisher {
       batch.forEach(({ settle }, index) => settle(outcomes[index] ?? missing()));
     } catch (error) {
       this.#sender = undefined;
-      const failure = error instanceof WarrenError ? error : new WarrenError("TRANSPORT_UNAVAILABLE", "cannot open the way to RabbitMQ", { cause: error });
+      const failure =
+        error instanceof WarrenError
+          ? error
+          : new WarrenError("TRANSPORT_UNAVAILABLE", "cannot open the way to RabbitMQ", { cause: error });
       for (const { settle } of batch) settle({ kind: "rejected", error: failure });
     }
     this.#underWay -= 1;
@@ -163,5 +168,8 @@ class BatchingPublisher implements Publisher {
 }
 
 function missing(): EventOutcome {
-  return { kind: "indeterminate", error: new WarrenError("OUTCOME_UNKNOWN", "no outcome was told; publish the same id again, it is stored once") };
+  return {
+    kind: "indeterminate",
+    error: new WarrenError("OUTCOME_UNKNOWN", "no outcome was told; publish the same id again, it is stored once"),
+  };
 }

@@ -43,7 +43,13 @@ export async function runHandlers(queue: EventQueue<SubscribedEvent>, handler: H
   }
 }
 
-async function handle(event: SubscribedEvent, handler: Handler, retries: number, signal: AbortSignal | undefined, deps: RunDeps): Promise<void> {
+async function handle(
+  event: SubscribedEvent,
+  handler: Handler,
+  retries: number,
+  signal: AbortSignal | undefined,
+  deps: RunDeps,
+): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await handler(event);

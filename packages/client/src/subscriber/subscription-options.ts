@@ -34,13 +34,25 @@ export type SubscriptionStatus =
   | { readonly kind: "connecting" }
   /** Another program has the name; this one waits. */
   | { readonly kind: "standby" }
-  | { readonly kind: "connected"; readonly afterOffset: Offset; readonly headOffset: Offset; readonly resumed: boolean; readonly sessionToken: bigint }
+  | {
+      readonly kind: "connected";
+      readonly afterOffset: Offset;
+      readonly headOffset: Offset;
+      readonly resumed: boolean;
+      readonly sessionToken: bigint;
+    }
   | { readonly kind: "catchingUp"; readonly offset: Offset }
   | { readonly kind: "caughtUp"; readonly offset: Offset }
   /** Saved: nothing at or below it comes again. */
   | { readonly kind: "acked"; readonly offset: Offset }
   /** Events that can no longer be given: pruned offsets, or a time in which some may have been missed. */
-  | { readonly kind: "gap"; readonly reason: string; readonly firstOffset?: Offset; readonly lastOffset?: Offset; readonly afterOffset?: Offset }
+  | {
+      readonly kind: "gap";
+      readonly reason: string;
+      readonly firstOffset?: Offset;
+      readonly lastOffset?: Offset;
+      readonly afterOffset?: Offset;
+    }
   | { readonly kind: "disconnected"; readonly code: string; readonly message: string; readonly retryInMs: number }
   /** A newer session has the name. Final. */
   | { readonly kind: "superseded" }
@@ -50,7 +62,15 @@ const conflicts = { standby: OnConflict.STANDBY, "take-over": OnConflict.TAKE_OV
 
 /** Checks the options and writes the request. Throws NAME_INVALID, PATTERN_INVALID. */
 export function toOpen(options: SubscriptionOptions, instanceId: string) {
-  const { consumer = "", patterns, start = "latest", maxInFlight = 0, onConflict = "standby", ackMode = "explicit", sessionTimeoutMs } = options;
+  const {
+    consumer = "",
+    patterns,
+    start = "latest",
+    maxInFlight = 0,
+    onConflict = "standby",
+    ackMode = "explicit",
+    sessionTimeoutMs,
+  } = options;
   if (consumer !== "") checkConsumerName(consumer);
   checkPatterns(patterns);
   const open = {

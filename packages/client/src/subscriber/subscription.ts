@@ -1,4 +1,13 @@
-import { backoffDelay, recordedEvents, Times, WarrenError, type Clock, type ErrorCode, type RecordedEvent, type Timer } from "@warren/protocol";
+import {
+  backoffDelay,
+  recordedEvents,
+  Times,
+  WarrenError,
+  type Clock,
+  type ErrorCode,
+  type RecordedEvent,
+  type Timer,
+} from "@warren/protocol";
 import type { EventBatch, Gap, SubscribeResponse } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
 import { startSession, stepSession, type SessionEffect, type SessionInput, type SessionState } from "../machine/session-machine.ts";

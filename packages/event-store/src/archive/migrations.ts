@@ -6,7 +6,9 @@ export function init(schema: string): Migration {
   return {
     async up(db: Kysely<unknown>): Promise<void> {
       const id = (name: string) => sql.id(schema, name);
-      await sql`create table ${id("archive_head")} (only_row boolean primary key default true check (only_row), head_position bigint not null, last_recorded_at timestamptz not null)`.execute(db);
+      await sql`create table ${id("archive_head")} (only_row boolean primary key default true check (only_row), head_position bigint not null, last_recorded_at timestamptz not null)`.execute(
+        db,
+      );
       await sql`insert into ${id("archive_head")} (head_position, last_recorded_at) values (0, '-infinity')`.execute(db);
       // By time, so that old parts can be detached one day; the parts of a quarter of a century are few.
       await sql`

@@ -63,7 +63,9 @@ class PostgresArchiveStore implements ArchiveStore {
 
   async read(filter: ArchiveFilter, afterPosition: Position, limit: number, options?: CallOptions): Promise<readonly ArchivedEvent[]> {
     const { rows } = await this.#run(options, () =>
-      sql<Row>`select * from ${this.#table("archived_events")} where position > ${afterPosition}::bigint and ${where(filter)} order by position limit ${limit}::int`.execute(this.#db),
+      sql<Row>`select * from ${this.#table("archived_events")} where position > ${afterPosition}::bigint and ${where(filter)} order by position limit ${limit}::int`.execute(
+        this.#db,
+      ),
     );
     return rows.map(toArchived);
   }
@@ -77,12 +79,16 @@ class PostgresArchiveStore implements ArchiveStore {
   }
 
   async count(filter: ArchiveFilter, options?: CallOptions): Promise<bigint> {
-    const { rows } = await this.#run(options, () => sql<{ count: bigint }>`select count(*) from ${this.#table("archived_events")} where ${where(filter)}`.execute(this.#db));
+    const { rows } = await this.#run(options, () =>
+      sql<{ count: bigint }>`select count(*) from ${this.#table("archived_events")} where ${where(filter)}`.execute(this.#db),
+    );
     return must(rows[0], "count returns a row").count;
   }
 
   async head(options?: CallOptions): Promise<Position> {
-    const { rows } = await this.#run(options, () => sql<{ head_position: bigint }>`select head_position from ${this.#table("archive_head")}`.execute(this.#db));
+    const { rows } = await this.#run(options, () =>
+      sql<{ head_position: bigint }>`select head_position from ${this.#table("archive_head")}`.execute(this.#db),
+    );
     return must(rows[0], "the archive has a head").head_position;
   }
 
@@ -134,12 +140,16 @@ class PostgresArchiveStore implements ArchiveStore {
         ${column(({ partitionKey }) => escape(partitionKey))}::text[], ${column(({ dataContentType }) => escape(dataContentType))}::text[],
         ${column(({ dataSchema }) => escape(dataSchema))}::text[], ${column(({ extensions }) => escape(JSON.stringify(extensions)))}::json[],
         ${column(({ body }) => (body.case === undefined ? bodyKinds.none : bodyKinds[body.case]))}::smallint[], ${column(bodyOf)}::bytea[]
-      ) with ordinality as e(event_key, id, source, type, subject, event_time, partition_key, content_type, data_schema, extensions, body_kind, data, place)`.execute(db);
+      ) with ordinality as e(event_key, id, source, type, subject, event_time, partition_key, content_type, data_schema, extensions, body_kind, data, place)`.execute(
+      db,
+    );
   }
 
   async #quarantine(db: Transaction<unknown>, quarantined: readonly QuarantinedEvent[]): Promise<void> {
     if (quarantined.length === 0) return;
-    const keys = quarantined.map(({ reason, bytes, source = "", id = "" }) => eventKey(`${reason} ${source}`, `${id} ${Buffer.from(bytes).toString("base64")}`));
+    const keys = quarantined.map(({ reason, bytes, source = "", id = "" }) =>
+      eventKey(`${reason} ${source}`, `${id} ${Buffer.from(bytes).toString("base64")}`),
+    );
     await sql`
       insert into ${this.#table("quarantine")} (content_key, reason, detail, payload)
       select * from unnest(${keys}::uuid[], ${quarantined.map(({ reason }) => reason)}::text[], ${quarantined.map(({ detail }) => escape(detail.toWellFormed()))}::text[],
@@ -159,7 +169,8 @@ class PostgresArchiveStore implements ArchiveStore {
 
 function where(filter: ArchiveFilter): RawBuilder<unknown> {
   const conditions: RawBuilder<unknown>[] = [sql`true`];
-  if (filter.patterns.length > 0 && !filter.patterns.includes("#")) conditions.push(sql`type ~ any(${filter.patterns.map(topicRegex)}::text[])`);
+  if (filter.patterns.length > 0 && !filter.patterns.includes("#"))
+    conditions.push(sql`type ~ any(${filter.patterns.map(topicRegex)}::text[])`);
   if (filter.source !== undefined) conditions.push(sql`source = ${escape(filter.source)}`);
   if (filter.fromTime !== undefined) conditions.push(sql`recorded_at >= to_timestamp(${filter.fromTime}::float8 / 1000)`);
   if (filter.toTime !== undefined) conditions.push(sql`recorded_at < to_timestamp(${filter.toTime}::float8 / 1000)`);
@@ -172,7 +183,9 @@ function escape(text: string): string {
 }
 
 function unescape(text: string): string {
-  return text.includes("\u241B") ? text.replaceAll(/\u241B(\u241B|\u2400)/g, (_, next: string) => (next === "\u2400" ? "\0" : "\u241B")) : text;
+  return text.includes("\u241B")
+    ? text.replaceAll(/\u241B(\u241B|\u2400)/g, (_, next: string) => (next === "\u2400" ? "\0" : "\u241B"))
+    : text;
 }
 
 function bodyOf({ body }: Event): Buffer {

@@ -13,7 +13,9 @@ export interface EventLogUnderTest {
 let ids = 0;
 
 /** An event as a receiver would hand it over. */
-export function slice(more: { readonly id?: string; readonly text?: string; readonly type?: string; readonly source?: string } = {}): EventSlice {
+export function slice(
+  more: { readonly id?: string; readonly text?: string; readonly type?: string; readonly source?: string } = {},
+): EventSlice {
   ids += 1;
   const { id = `e${ids}`, source = "/test", type = "t.a", text = `data of ${id}` } = more;
   const bytes = toBinary(PackSchema, create(PackSchema, { events: [{ id, source, type, body: { case: "text", value: text } }] }));
@@ -50,13 +52,21 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       return {
         receiverId,
         claim,
-        request: (events: readonly EventSlice[], more: Partial<AppendRequest> = {}): AppendRequest => ({ receiverId, epoch: claim.epoch, headOffset, events, quarantined: [], ...more }),
+        request: (events: readonly EventSlice[], more: Partial<AppendRequest> = {}): AppendRequest => ({
+          receiverId,
+          epoch: claim.epoch,
+          headOffset,
+          events,
+          quarantined: [],
+          ...more,
+        }),
         async append(events: readonly EventSlice[]) {
           const result = await subject.log.append(this.request(events));
           if (result.kind === "appended" && result.segment !== undefined) headOffset = lastOffsetOf(result.segment);
           return result;
         },
-        read: (afterOffset: bigint, maxEvents = 100, maxBytes = 1_000_000) => subject.log.read({ receiverId, afterOffset, maxEvents, maxBytes }),
+        read: (afterOffset: bigint, maxEvents = 100, maxBytes = 1_000_000) =>
+          subject.log.read({ receiverId, afterOffset, maxEvents, maxBytes }),
       };
     }
 

@@ -12,7 +12,11 @@ export const segmentFormat = 1;
  * W2 and W3 in one statement: head, segment, event keys and quarantine change together, only where epoch and head are the expected ones, and not at
  * all when a key exists (unique_violation). Undefined: epoch or head differ, nothing was written. Offset order is time order: recorded_at never goes back.
  */
-export async function appendSegment(db: Kysely<unknown>, tables: Tables, request: AppendRequest): Promise<EncodedBatch | "empty" | undefined> {
+export async function appendSegment(
+  db: Kysely<unknown>,
+  tables: Tables,
+  request: AppendRequest,
+): Promise<EncodedBatch | "empty" | undefined> {
   const { receiverId, epoch, headOffset, events, quarantined } = request;
   const count = events.length;
   const joined = count === 0 ? undefined : joinSlices(events);

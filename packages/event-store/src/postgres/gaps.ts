@@ -16,7 +16,13 @@ interface GapRow {
 function toGap(row: GapRow): LogGap {
   return row.kind === "pruned"
     ? { kind: "pruned", firstOffset: row.first_offset ?? 1n, lastOffset: row.last_offset ?? 0n, reason: row.reason }
-    : { kind: "missed", afterOffset: row.after_offset, fromTime: Number(row.from_ms ?? 0n), toTime: Number(row.to_ms ?? 0n), reason: row.reason };
+    : {
+        kind: "missed",
+        afterOffset: row.after_offset,
+        fromTime: Number(row.from_ms ?? 0n),
+        toTime: Number(row.to_ms ?? 0n),
+        reason: row.reason,
+      };
 }
 
 /** Gaps that a reader after `afterOffset` passes. */

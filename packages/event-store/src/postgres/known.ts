@@ -22,7 +22,12 @@ export async function offsetsOf(
 }
 
 /** Which events are stored, and whether with the same content (W3). Reads one segment per known event: repeats are rare. */
-export async function knownEvents(db: Kysely<unknown>, tables: Tables, receiverId: bigint, events: readonly EventSlice[]): Promise<readonly KnownEvent[]> {
+export async function knownEvents(
+  db: Kysely<unknown>,
+  tables: Tables,
+  receiverId: bigint,
+  events: readonly EventSlice[],
+): Promise<readonly KnownEvent[]> {
   const offsets = await offsetsOf(db, tables, receiverId, events);
   const known: KnownEvent[] = [];
   for (const [index, offset] of [...offsets].toSorted(([a], [b]) => a - b)) {

@@ -1,7 +1,19 @@
 import { assert, WarrenError, type EventSlice, type Offset } from "@warren/protocol";
 import { classifyDatabaseError, migrate, outcomeIsUnknown, sqlStateOf, toStoreError, type Database } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
-import type { AppendRequest, AppendResult, CallOptions, Claim, EventLog, KnownEvent, LogGap, MissedGap, QuarantineRow, ReadRequest, ReadResult } from "../event-log.ts";
+import type {
+  AppendRequest,
+  AppendResult,
+  CallOptions,
+  Claim,
+  EventLog,
+  KnownEvent,
+  LogGap,
+  MissedGap,
+  QuarantineRow,
+  ReadRequest,
+  ReadResult,
+} from "../event-log.ts";
 import { appendSegment } from "./append.ts";
 import { insertMissed, readGaps } from "./gaps.ts";
 import { knownEvents, offsetsOf } from "./known.ts";
@@ -37,7 +49,9 @@ class PostgresEventLog implements EventLog {
   }
 
   async create(receiverId: bigint, options?: CallOptions): Promise<void> {
-    await this.#run(options, () => sql`insert into ${this.#tables.logs} (receiver_id) values (${receiverId}::bigint) on conflict do nothing`.execute(this.#db));
+    await this.#run(options, () =>
+      sql`insert into ${this.#tables.logs} (receiver_id) values (${receiverId}::bigint) on conflict do nothing`.execute(this.#db),
+    );
   }
 
   async claim(receiverId: bigint, options?: CallOptions): Promise<Claim> {
@@ -50,7 +64,9 @@ class PostgresEventLog implements EventLog {
 
   async status(receiverId: bigint, options?: CallOptions): Promise<Claim> {
     const { rows } = await this.#run(options, () =>
-      sql<LogRow>`select epoch, head_offset, oldest_offset, log_id from ${this.#tables.logs} where receiver_id = ${receiverId}::bigint`.execute(this.#db),
+      sql<LogRow>`select epoch, head_offset, oldest_offset, log_id from ${this.#tables.logs} where receiver_id = ${receiverId}::bigint`.execute(
+        this.#db,
+      ),
     );
     return toClaim(rows[0], receiverId);
   }
@@ -145,10 +161,21 @@ class PostgresEventLog implements EventLog {
   }
 
   async quarantined(receiverId: bigint, limit: number, options?: CallOptions): Promise<readonly QuarantineRow[]> {
-    type Row = { quarantine_id: bigint; reason: QuarantineRow["reason"]; detail: string; source: string | null; id: string | null; type: string | null; payload: Buffer; recorded_ms: bigint };
+    type Row = {
+      quarantine_id: bigint;
+      reason: QuarantineRow["reason"];
+      detail: string;
+      source: string | null;
+      id: string | null;
+      type: string | null;
+      payload: Buffer;
+      recorded_ms: bigint;
+    };
     const { rows } = await this.#run(options, () =>
       sql<Row>`select quarantine_id, reason, detail, source, id, type, payload, (extract(epoch from recorded_at) * 1000)::bigint as recorded_ms
-        from ${this.#tables.quarantine} where receiver_id = ${receiverId}::bigint order by quarantine_id desc limit ${limit}::int`.execute(this.#db),
+        from ${this.#tables.quarantine} where receiver_id = ${receiverId}::bigint order by quarantine_id desc limit ${limit}::int`.execute(
+        this.#db,
+      ),
     );
     return rows.map((row) => ({
       quarantineId: row.quarantine_id,

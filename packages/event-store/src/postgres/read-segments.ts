@@ -30,7 +30,12 @@ export async function readSegments(db: Kysely<unknown>, tables: Tables, request:
 }
 
 /** The segment that holds an offset. */
-export async function readSegmentOf(db: Kysely<unknown>, tables: Tables, receiverId: bigint, offset: Offset): Promise<EncodedBatch | undefined> {
+export async function readSegmentOf(
+  db: Kysely<unknown>,
+  tables: Tables,
+  receiverId: bigint,
+  offset: Offset,
+): Promise<EncodedBatch | undefined> {
   const [segment] = await readSegments(db, tables, { receiverId, afterOffset: offset - 1n, maxEvents: 1, maxBytes: 1 });
   return segment;
 }

@@ -1,6 +1,13 @@
 /** Headers that speak to RabbitMQ, not about the event: routing copies, and what brokers add on their way. */
 export function isNotAnAttribute(name: string): boolean {
-  return name === "CC" || name === "BCC" || name === "x-death" || name.startsWith("x-first-death") || name.startsWith("x-last-death") || name === "x-delivery-count";
+  return (
+    name === "CC" ||
+    name === "BCC" ||
+    name === "x-death" ||
+    name.startsWith("x-first-death") ||
+    name.startsWith("x-last-death") ||
+    name === "x-delivery-count"
+  );
 }
 
 /** A header's value as text: text and numbers as they are, tables and lists as JSON, bytes as base64. Never throws. */

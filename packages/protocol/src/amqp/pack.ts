@@ -29,7 +29,7 @@ export interface PackedMessage {
  */
 export function packEvents(events: readonly EventSlice[]): readonly PackedMessage[] {
   const packs: PackedMessage[] = [];
-  for (let from = 0; from < events.length; ) {
+  for (let from = 0; from < events.length;) {
     const to = packEnd(events, from);
     const part = events.slice(from, to);
     const [routingKey = "", ...cc] = new Set(part.map(({ type }) => type));

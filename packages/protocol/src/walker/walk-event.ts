@@ -144,7 +144,13 @@ function walkExtension(reader: WireReader, wireType: number): number {
     if (field === 1 || field === 2) {
       if (type !== 2) throw new Rejected("malformed", "an extension is malformed");
       const start = lengthOf(inner, "extensions");
-      text(inner.bytes, start, inner.position, field === 1 ? "the name of an extension" : "the value of an extension", Limits.extensionBytes);
+      text(
+        inner.bytes,
+        start,
+        inner.position,
+        field === 1 ? "the name of an extension" : "the value of an extension",
+        Limits.extensionBytes,
+      );
       bytes += inner.position - start;
     } else if (!inner.skip(type)) {
       throw new Rejected("malformed", "an extension is malformed");

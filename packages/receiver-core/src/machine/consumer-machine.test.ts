@@ -58,8 +58,10 @@ function words(effect: ConsumerEffect): string {
   switch (effect.kind) {
     case "emit": {
       const { frame } = effect;
-      if (frame.kind === "batch") return `batch ${frame.batch.firstOffset + BigInt(frame.from)}-${frame.batch.firstOffset + BigInt(frame.to - 1)}`;
-      if (frame.kind === "gap") return frame.gap.kind === "pruned" ? `gap ${frame.gap.firstOffset}-${frame.gap.lastOffset}` : `gap after ${frame.gap.afterOffset}`;
+      if (frame.kind === "batch")
+        return `batch ${frame.batch.firstOffset + BigInt(frame.from)}-${frame.batch.firstOffset + BigInt(frame.to - 1)}`;
+      if (frame.kind === "gap")
+        return frame.gap.kind === "pruned" ? `gap ${frame.gap.firstOffset}-${frame.gap.lastOffset}` : `gap after ${frame.gap.afterOffset}`;
       if (frame.kind === "caught-up" || frame.kind === "fell-behind") return `${frame.kind} ${frame.offset}`;
       return `${frame.kind} ${effect.sessionId}`;
     }
@@ -91,7 +93,10 @@ describe("stepConsumer()", () => {
   test("wakes, catches up from the log, goes over to the tail and is live", () => {
     const driver = new Driver();
     expect(driver.do({ kind: "open", session: spec("s") })).toEqual(["claim s"]);
-    expect(driver.do({ kind: "claimed", sessionId: "s", grant: grant({ afterOffset: 2n, head: 6n, tailFirst: 5n }) })).toEqual(["woke s", "opened s"]);
+    expect(driver.do({ kind: "claimed", sessionId: "s", grant: grant({ afterOffset: 2n, head: 6n, tailFirst: 5n }) })).toEqual([
+      "woke s",
+      "opened s",
+    ]);
     expect(driver.do(pull)).toEqual(["read-log after 2"]);
     expect(driver.do(segments(segment(1n, 4)))).toEqual(["batch 3-4"]);
     expect(driver.do(pull)).toEqual(["read-tail 5"]);
@@ -170,7 +175,11 @@ describe("stepConsumer()", () => {
     expect(driver.do({ kind: "open", session: spec("third", { onConflict: "reject" }) })).toEqual(["end third CONSUMER_BUSY"]);
     expect(driver.do({ kind: "open", session: spec("again", { instanceId: "a" }) })).toEqual(["claim again"]);
     driver.do({ kind: "claimed", sessionId: "again", grant: grant({ token: 2n }) });
-    expect(driver.do({ kind: "stop", sessionId: "again", reason: "stream-ended" })).toEqual(["end again ok", "slept stream-ended", "claim other"]);
+    expect(driver.do({ kind: "stop", sessionId: "again", reason: "stream-ended" })).toEqual([
+      "end again ok",
+      "slept stream-ended",
+      "claim other",
+    ]);
   });
 
   test("W6: of many that take over at once the last one wins", () => {

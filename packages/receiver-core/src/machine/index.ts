@@ -10,4 +10,11 @@ export {
   type Grant,
   type SessionSpec,
 } from "./consumer-state.ts";
-export { startReceiver, stepReceiver, type ReceiverEffect, type ReceiverInput, type ReceiverState, type ReceiverStep } from "./receiver-machine.ts";
+export {
+  startReceiver,
+  stepReceiver,
+  type ReceiverEffect,
+  type ReceiverInput,
+  type ReceiverState,
+  type ReceiverStep,
+} from "./receiver-machine.ts";

@@ -21,7 +21,7 @@ export type Work =
   | { readonly kind: "appending"; readonly batch: Batch }
   /** The outcome of an append is not known: frozen until it is known which events are stored (W2). */
   | { readonly kind: "resolving"; readonly batch: Batch }
-  | { readonly kind: "waiting"; readonly batch: Batch; readonly then: "append" | "resolve" };
+  | { readonly kind: "waiting"; readonly batch: Batch; readonly after: "append" | "resolve" };
 
 /** State of the write side. `queue`: delivered and not yet in a batch, all of `channel`. `attempt`: failures in a row. */
 export interface ReceiverState {
@@ -139,11 +139,11 @@ function stepRunning(state: ReceiverState, input: RunningInput): ReceiverStep {
       return state.work.kind === "appending" ? resolve(state, state.work.batch) : { state, effects: [] };
     case "append-failed":
       return state.work.kind === "appending"
-        ? waitToRetry(state, { kind: "waiting", batch: state.work.batch, then: "append" })
+        ? waitToRetry(state, { kind: "waiting", batch: state.work.batch, after: "append" })
         : { state, effects: [] };
     case "resolve-failed":
       return state.work.kind === "resolving"
-        ? waitToRetry(state, { kind: "waiting", batch: state.work.batch, then: "resolve" })
+        ? waitToRetry(state, { kind: "waiting", batch: state.work.batch, after: "resolve" })
         : { state, effects: [] };
     case "resolved":
       return state.work.kind === "resolving" ? resolved(state, state.work.batch, input) : { state, effects: [] };
@@ -229,8 +229,8 @@ function waitToRetry(state: ReceiverState, work: Work): ReceiverStep {
 function retry(state: ReceiverState): ReceiverStep {
   if (state.phase === "claiming") return { state, effects: [{ kind: "claim" }] };
   if (state.phase !== "running" || state.work.kind !== "waiting") return { state, effects: [] };
-  const { batch, then } = state.work;
-  return then === "append" ? append(state, batch, []) : resolve(state, batch);
+  const { batch, after } = state.work;
+  return after === "append" ? append(state, batch, []) : resolve(state, batch);
 }
 
 function fenced(state: ReceiverState): ReceiverStep {

@@ -180,9 +180,13 @@ export class SimBroker {
         if (committed) run();
         else if (luck < 0.14) {
           // The statement waits in a backend of the database and may run at any later time, also after this broker died.
-          network.send(`backend-${random.below(1_000_000)}`, () => true, () => {
-            if (run().kind === "appended") cover("late-commit");
-          });
+          network.send(
+            `backend-${random.below(1_000_000)}`,
+            () => true,
+            () => {
+              if (run().kind === "appended") cover("late-commit");
+            },
+          );
         }
         cover(committed ? "unknown-committed" : "unknown-not-committed");
         this.#answer("log", () => this.#toReceiver({ kind: "append-unknown" }));
@@ -257,7 +261,10 @@ export class SimBroker {
           const saved = db.save(name, effect.token, effect.offset);
           if (saved === "fenced") cover("save-fenced");
           this.#answer(`save-${name}`, () =>
-            this.#toConsumer(name, saved === "fenced" ? { kind: "fenced", token: effect.token } : { kind: "saved", token: effect.token, ackedOffset: saved }),
+            this.#toConsumer(
+              name,
+              saved === "fenced" ? { kind: "fenced", token: effect.token } : { kind: "saved", token: effect.token, ackedOffset: saved },
+            ),
           );
         });
         return;

@@ -44,10 +44,14 @@ export class SimClient {
       maxInFlight: 4,
       sessionTimeoutMs: 60,
     };
-    this.#world.network.send(`open-${session.id}`, () => broker.up, () => {
-      broker.open(this.name, spec, session);
-      session.pull();
-    });
+    this.#world.network.send(
+      `open-${session.id}`,
+      () => broker.up,
+      () => {
+        broker.open(this.name, spec, session);
+        session.pull();
+      },
+    );
   }
 
   /** The program leaves without a word: the broker hears it later. */
@@ -116,7 +120,11 @@ class ClientSession {
   }
 
   end(error: { readonly code: string } | undefined): void {
-    this.#world.network.send(`stream-${this.id}`, () => !this.#left, () => this.#client.ended(this, error?.code === "TAKEN_OVER"));
+    this.#world.network.send(
+      `stream-${this.id}`,
+      () => !this.#left,
+      () => this.#client.ended(this, error?.code === "TAKEN_OVER"),
+    );
   }
 
   pull(): void {
@@ -130,11 +138,15 @@ class ClientSession {
     const frame = this.#waiting.shift();
     if (frame === undefined) return;
     this.#wish = false;
-    this.#world.network.send(`stream-${this.id}`, () => true, () => {
-      if (this.#left) return;
-      this.#got(frame);
-      this.#toBroker(() => this.pull());
-    });
+    this.#world.network.send(
+      `stream-${this.id}`,
+      () => true,
+      () => {
+        if (this.#left) return;
+        this.#got(frame);
+        this.#toBroker(() => this.pull());
+      },
+    );
   }
 
   #toBroker(run: () => void): void {
@@ -168,7 +180,8 @@ class ClientSession {
         if (this.#token >= shared.newestToken && frame.ackedOffset > shared.savedUpTo) shared.savedUpTo = frame.ackedOffset;
         return;
       case "caught-up":
-        if (this.#token >= shared.newestToken) rule(frame.offset === this.#next - 1n, `caught up at ${frame.offset}, but ${this.#next} was to come`);
+        if (this.#token >= shared.newestToken)
+          rule(frame.offset === this.#next - 1n, `caught up at ${frame.offset}, but ${this.#next} was to come`);
         return;
       default:
     }

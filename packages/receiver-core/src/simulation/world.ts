@@ -100,9 +100,7 @@ export class World {
   get converged(): boolean {
     const { head } = this.db;
     return (
-      this.#published.every((id) => this.db.stored(id)) &&
-      this.queue.empty &&
-      this.#names.every(({ seen }) => BigInt(seen.size) === head)
+      this.#published.every((id) => this.db.stored(id)) && this.queue.empty && this.#names.every(({ seen }) => BigInt(seen.size) === head)
     );
   }
 

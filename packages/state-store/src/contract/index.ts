@@ -36,7 +36,10 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
 
     test("W13: becomes ready once, and complete since the first time", async () => {
       const { receiverId } = await receiver();
-      expect(await subject.store.markReady(receiverId, 1_700_000_000_123)).toMatchObject({ phase: "ready", completeSince: 1_700_000_000_123 });
+      expect(await subject.store.markReady(receiverId, 1_700_000_000_123)).toMatchObject({
+        phase: "ready",
+        completeSince: 1_700_000_000_123,
+      });
       expect(await subject.store.markReady(receiverId, 1_800_000_000_000)).toMatchObject({ completeSince: 1_700_000_000_123 });
     });
 
@@ -78,7 +81,9 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
         { kind: "saved", name: "save-b", ackedOffset: 8n },
       ]);
       expect((await subject.store.consumer("save-a"))?.ackedOffset).toBe(5n);
-      expect(await subject.store.saveOffsets([{ name: "nobody", sessionToken: 1n, ackedOffset: 1n }])).toEqual([{ kind: "fenced", name: "nobody" }]);
+      expect(await subject.store.saveOffsets([{ name: "nobody", sessionToken: 1n, ackedOffset: 1n }])).toEqual([
+        { kind: "fenced", name: "nobody" },
+      ]);
       expect(await subject.store.saveOffsets([])).toEqual([]);
     });
 

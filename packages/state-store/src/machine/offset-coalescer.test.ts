@@ -34,7 +34,11 @@ describe("stepCoalescer()", () => {
         ],
       },
     ]);
-    expect(driver.do({ kind: "saved", results: [saved("a", 3n), saved("b", 7n)] }).map(({ kind }) => kind)).toEqual(["told", "told", "clean"]);
+    expect(driver.do({ kind: "saved", results: [saved("a", 3n), saved("b", 7n)] }).map(({ kind }) => kind)).toEqual([
+      "told",
+      "told",
+      "clean",
+    ]);
   });
 
   test("waits again when its timer fires early", () => {
@@ -63,7 +67,15 @@ describe("stepCoalescer()", () => {
     driver.ack("a", 5n);
     expect(driver.do({ kind: "failed", retryMs: 50 })).toEqual([{ kind: "wake", afterMs: 50 }]);
     driver.now = 50;
-    expect(driver.do({ kind: "due" })).toMatchObject([{ kind: "save", saves: [{ name: "a", ackedOffset: 5n }, { name: "b", ackedOffset: 1n }] }]);
+    expect(driver.do({ kind: "due" })).toMatchObject([
+      {
+        kind: "save",
+        saves: [
+          { name: "a", ackedOffset: 5n },
+          { name: "b", ackedOffset: 1n },
+        ],
+      },
+    ]);
   });
 
   test("W6: an ack of a newer session replaces one of an older session, also a greater one", () => {

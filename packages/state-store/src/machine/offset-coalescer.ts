@@ -72,7 +72,10 @@ export function stepCoalescer(state: CoalescerState, input: CoalescerInput, now:
 /** A newer session replaces an older one; within a session the offset only grows. */
 function put(unsaved: Map<string, OffsetSave>, next: OffsetSave): void {
   const had = unsaved.get(next.name);
-  const newer = had === undefined || next.sessionToken > had.sessionToken || (next.sessionToken === had.sessionToken && next.ackedOffset > had.ackedOffset);
+  const newer =
+    had === undefined ||
+    next.sessionToken > had.sessionToken ||
+    (next.sessionToken === had.sessionToken && next.ackedOffset > had.ackedOffset);
   if (newer) unsaved.set(next.name, next);
 }
 

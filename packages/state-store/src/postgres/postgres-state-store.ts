@@ -1,7 +1,18 @@
 import { must, type Offset } from "@warren/protocol";
 import { migrate, toStoreError, type Database } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
-import type { CallOptions, ClaimResult, ConsumerRow, OffsetSave, ReceiverConfig, ReceiverPhase, ReceiverRow, SaveResult, StateStore, StoredState } from "../state-store.ts";
+import type {
+  CallOptions,
+  ClaimResult,
+  ConsumerRow,
+  OffsetSave,
+  ReceiverConfig,
+  ReceiverPhase,
+  ReceiverRow,
+  SaveResult,
+  StateStore,
+  StoredState,
+} from "../state-store.ts";
 import { init } from "./migrations.ts";
 
 interface ReceiverRecord {
@@ -30,7 +41,13 @@ function toReceiver(row: ReceiverRecord): ReceiverRow {
 }
 
 function toConsumer(row: ConsumerRecord): ConsumerRow {
-  return { name: row.name, receiverId: row.receiver_id, ackedOffset: row.acked_offset, sessionToken: row.session_token, createdAt: Number(row.created_ms) };
+  return {
+    name: row.name,
+    receiverId: row.receiver_id,
+    ackedOffset: row.acked_offset,
+    sessionToken: row.session_token,
+    createdAt: Number(row.created_ms),
+  };
 }
 
 /** Makes or updates the tables of the state. Safe to call from several processes at once. Throws STORE_UNAVAILABLE, CONFIG_INVALID. */
@@ -59,11 +76,16 @@ class PostgresStateStore implements StateStore {
   async load(options?: CallOptions): Promise<StoredState> {
     // One snapshot: consumers of receivers that this very load has not seen would have no home.
     return this.#run(options, () =>
-      this.#db.transaction().setIsolationLevel("repeatable read").execute(async (snapshot) => {
-        const receivers = await sql<ReceiverRecord>`select ${receiverColumns} from ${this.#receivers} order by receiver_id`.execute(snapshot);
-        const consumers = await sql<ConsumerRecord>`select ${consumerColumns} from ${this.#consumers} order by name`.execute(snapshot);
-        return { receivers: receivers.rows.map(toReceiver), consumers: consumers.rows.map(toConsumer) };
-      }),
+      this.#db
+        .transaction()
+        .setIsolationLevel("repeatable read")
+        .execute(async (snapshot) => {
+          const receivers = await sql<ReceiverRecord>`select ${receiverColumns} from ${this.#receivers} order by receiver_id`.execute(
+            snapshot,
+          );
+          const consumers = await sql<ConsumerRecord>`select ${consumerColumns} from ${this.#consumers} order by name`.execute(snapshot);
+          return { receivers: receivers.rows.map(toReceiver), consumers: consumers.rows.map(toConsumer) };
+        }),
     );
   }
 
@@ -137,7 +159,9 @@ class PostgresStateStore implements StateStore {
   }
 
   async consumer(name: string, options?: CallOptions): Promise<ConsumerRow | undefined> {
-    const { rows } = await this.#run(options, () => sql<ConsumerRecord>`select ${consumerColumns} from ${this.#consumers} where name = ${name}`.execute(this.#db));
+    const { rows } = await this.#run(options, () =>
+      sql<ConsumerRecord>`select ${consumerColumns} from ${this.#consumers} where name = ${name}`.execute(this.#db),
+    );
     return rows[0] === undefined ? undefined : toConsumer(rows[0]);
   }
 

@@ -1,6 +1,13 @@
 import { must, Times, WarrenError, type Clock, type Logger, type Timer } from "@warren/protocol";
 import type { ConfirmChannel, Message } from "amqplib";
-import { emptyWindow, stepWindow, type WindowEffect, type WindowInput, type WindowOutcome, type WindowState } from "../machine/confirm-window.ts";
+import {
+  emptyWindow,
+  stepWindow,
+  type WindowEffect,
+  type WindowInput,
+  type WindowOutcome,
+  type WindowState,
+} from "../machine/confirm-window.ts";
 import type { MessagePublisher, MessagePublisherOptions, OutgoingMessage, PublishOutcome } from "../transport.ts";
 import type { AmqpConnection } from "./amqp-connection.ts";
 import { messageOf, unavailable } from "./amqp-errors.ts";
@@ -139,7 +146,10 @@ export class AmqpPublisher implements MessagePublisher {
       case "unwritable":
         return { kind: "rejected", error: this.#lastError ?? new WarrenError("EVENT_INVALID", "the message cannot be written") };
       case "never-sent":
-        return { kind: "rejected", error: this.#lastError ?? new WarrenError("TRANSPORT_UNAVAILABLE", "RabbitMQ was not reached; nothing was sent") };
+        return {
+          kind: "rejected",
+          error: this.#lastError ?? new WarrenError("TRANSPORT_UNAVAILABLE", "RabbitMQ was not reached; nothing was sent"),
+        };
       case "nacked":
       case "out-of-time":
       case "closed": {

@@ -1,5 +1,14 @@
 import { silentLogger, systemClock, WarrenError, type Clock, type Logger } from "@warren/protocol";
-import type { ConsumeOptions, ExchangeSpec, MessagePublisher, MessagePublisherOptions, QueueConsumer, Topology, Transport, TransportStatus } from "../transport.ts";
+import type {
+  ConsumeOptions,
+  ExchangeSpec,
+  MessagePublisher,
+  MessagePublisherOptions,
+  QueueConsumer,
+  Topology,
+  Transport,
+  TransportStatus,
+} from "../transport.ts";
 import { AmqpConnection } from "./amqp-connection.ts";
 import { AmqpConsumer } from "./amqp-consumer.ts";
 import { AmqpPublisher } from "./amqp-publisher.ts";

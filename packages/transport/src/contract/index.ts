@@ -67,8 +67,21 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
       queue: { name: queue, patterns, singleActiveConsumer: true },
     });
     const consume = (recorder: Recorder, more: Partial<ConsumeOptions> = {}): QueueConsumer =>
-      transport.consume({ topology: topology(), prefetch: 10, existing: false, queueMissing: () => Promise.resolve(), handler: recorder.handler, ...more });
-    const message = (text: string, more: Partial<OutgoingMessage> = {}): OutgoingMessage => ({ exchange, routingKey: "a.b", headers: new Map(), body: new TextEncoder().encode(text), ...more });
+      transport.consume({
+        topology: topology(),
+        prefetch: 10,
+        existing: false,
+        queueMissing: () => Promise.resolve(),
+        handler: recorder.handler,
+        ...more,
+      });
+    const message = (text: string, more: Partial<OutgoingMessage> = {}): OutgoingMessage => ({
+      exchange,
+      routingKey: "a.b",
+      headers: new Map(),
+      body: new TextEncoder().encode(text),
+      ...more,
+    });
     async function publisher() {
       await transport.ensureQueue(topology());
       return transport.createPublisher({ exchange });
@@ -78,12 +91,27 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
       const recorder = new Recorder();
       const sender = await publisher();
       consume(recorder);
-      const headers = new Map<string, string | number | Map<string, string>>([["text", "é"], ["number", 7], ["table", new Map([["k", "v"]])]]);
-      const outcomes = await Promise.all([sender.publish(message("1", { headers, contentType: "text/plain", messageId: "m1", appId: "app", timestamp: 1_700_000_000 })), sender.publish(message("2")), sender.publish(message("3"))]);
+      const headers = new Map<string, string | number | Map<string, string>>([
+        ["text", "é"],
+        ["number", 7],
+        ["table", new Map([["k", "v"]])],
+      ]);
+      const outcomes = await Promise.all([
+        sender.publish(message("1", { headers, contentType: "text/plain", messageId: "m1", appId: "app", timestamp: 1_700_000_000 })),
+        sender.publish(message("2")),
+        sender.publish(message("3")),
+      ]);
       expect(outcomes).toEqual([{ kind: "ok" }, { kind: "ok" }, { kind: "ok" }]);
       await recorder.until("got 3");
       expect(recorder.lines).toEqual(["opened 1", "got 1", "got 2", "got 3"]);
-      expect(recorder.deliveries[0]).toMatchObject({ exchange, routingKey: "a.b", contentType: "text/plain", messageId: "m1", appId: "app", timestamp: 1_700_000_000 });
+      expect(recorder.deliveries[0]).toMatchObject({
+        exchange,
+        routingKey: "a.b",
+        contentType: "text/plain",
+        messageId: "m1",
+        appId: "app",
+        timestamp: 1_700_000_000,
+      });
       expect(recorder.deliveries[0]?.headers.get("text")).toBe("é");
       expect(recorder.deliveries[0]?.headers.get("number")).toBe(7);
       expect(recorder.deliveries[0]?.headers.get("table")).toEqual(new Map([["k", "v"]]));
@@ -190,7 +218,9 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
       const recorder = new Recorder();
       consume(recorder, { topology: { ...topology(), exchange: { name: exchange, mode: "passive" } } });
       await recorder.until("waiting TRANSPORT_UNAVAILABLE");
-      await expect(transport.ensureExchange({ name: exchange, mode: "passive" })).rejects.toSatisfy((error) => isWarrenError(error, "TRANSPORT_UNAVAILABLE"));
+      await expect(transport.ensureExchange({ name: exchange, mode: "passive" })).rejects.toSatisfy((error) =>
+        isWarrenError(error, "TRANSPORT_UNAVAILABLE"),
+      );
       await transport.ensureExchange({ name: exchange, mode: "declare" });
       await recorder.until("opened 1");
     });
@@ -199,7 +229,9 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
       if (subject.faults.makeFanoutExchange === undefined) return context.skip();
       await subject.faults.makeFanoutExchange(exchange);
       for (const mode of ["declare", "passive"] as const) {
-        await expect(transport.ensureExchange({ name: exchange, mode })).rejects.toSatisfy((error) => isWarrenError(error, "EXCHANGE_INVALID"));
+        await expect(transport.ensureExchange({ name: exchange, mode })).rejects.toSatisfy((error) =>
+          isWarrenError(error, "EXCHANGE_INVALID"),
+        );
       }
       return undefined;
     });

@@ -40,7 +40,9 @@ export type WindowInput =
 export type WindowOutcome = "ok" | "returned" | "never-sent" | "nacked" | "out-of-time" | "unwritable" | "closed";
 
 /** What to do. After each `send` the shell may say `full`, `closed` or `unwritable` before the next. */
-export type WindowEffect = { readonly kind: "send"; readonly seq: number } | { readonly kind: "settle"; readonly seq: number; readonly outcome: WindowOutcome };
+export type WindowEffect =
+  | { readonly kind: "send"; readonly seq: number }
+  | { readonly kind: "settle"; readonly seq: number; readonly outcome: WindowOutcome };
 
 /** A state and what to do now, in order. */
 export interface WindowStep {
@@ -59,7 +61,10 @@ export function stepWindow(state: WindowState, input: WindowInput): WindowStep {
     case "opened":
       return sendNext({ ...state, writable: true });
     case "closed":
-      return { state: { writable: false, entries: state.entries.map((entry) => ({ ...entry, onChannel: false, returned: false })) }, effects: [] };
+      return {
+        state: { writable: false, entries: state.entries.map((entry) => ({ ...entry, onChannel: false, returned: false })) },
+        effects: [],
+      };
     case "full":
       return { state: { ...state, writable: false }, effects: [] };
     case "drained":

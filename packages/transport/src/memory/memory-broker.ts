@@ -48,7 +48,14 @@ export class MemoryBroker {
   }
 
   declareQueue(exchange: string, { name, patterns, singleActiveConsumer }: QueueSpec): void {
-    const queue = this.#queues.get(name) ?? { exchange, singleActiveConsumer, patterns: new Set(), matcher: new TopicMatcher([]), ready: [], channels: [] };
+    const queue = this.#queues.get(name) ?? {
+      exchange,
+      singleActiveConsumer,
+      patterns: new Set(),
+      matcher: new TopicMatcher([]),
+      ready: [],
+      channels: [],
+    };
     queue.patterns = new Set([...queue.patterns, ...patterns]);
     queue.matcher = new TopicMatcher([...queue.patterns]);
     this.#queues.set(name, queue);
@@ -141,7 +148,18 @@ export class MemoryBroker {
         const tag = channel.tags;
         channel.unacked.push({ tag, message: stored });
         const { exchange, routingKey, contentType, messageId, appId, timestamp, headers, body } = stored.message;
-        channel.deliver({ tag, exchange, routingKey, redelivered: stored.redelivered, contentType, messageId, appId, timestamp, headers, body });
+        channel.deliver({
+          tag,
+          exchange,
+          routingKey,
+          redelivered: stored.redelivered,
+          contentType,
+          messageId,
+          appId,
+          timestamp,
+          headers,
+          body,
+        });
       }
     }
   }

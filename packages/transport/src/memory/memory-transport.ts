@@ -1,5 +1,17 @@
 import { systemClock, Times, WarrenError, type Clock, type Timer } from "@warren/protocol";
-import type { ChannelClosed, ConsumeOptions, ExchangeSpec, MessagePublisher, MessagePublisherOptions, OutgoingMessage, PublishOutcome, QueueConsumer, Topology, Transport, TransportStatus } from "../transport.ts";
+import type {
+  ChannelClosed,
+  ConsumeOptions,
+  ExchangeSpec,
+  MessagePublisher,
+  MessagePublisherOptions,
+  OutgoingMessage,
+  PublishOutcome,
+  QueueConsumer,
+  Topology,
+  Transport,
+  TransportStatus,
+} from "../transport.ts";
 import { MemoryBroker, type MemoryChannel } from "./memory-broker.ts";
 
 /** Options of a transport in memory. */
@@ -68,7 +80,8 @@ class MemoryTransport implements Transport {
 
 function ensureExchange(broker: MemoryBroker, { name, mode }: ExchangeSpec): void {
   if (mode === "declare") broker.declareExchange(name);
-  if (!broker.hasExchange(name)) throw new WarrenError("TRANSPORT_UNAVAILABLE", `exchange ${name} does not exist yet; start the archiver, which makes it`);
+  if (!broker.hasExchange(name))
+    throw new WarrenError("TRANSPORT_UNAVAILABLE", `exchange ${name} does not exist yet; start the archiver, which makes it`);
 }
 
 class MemoryConsumer implements QueueConsumer {
@@ -202,7 +215,8 @@ class MemoryPublisher implements MessagePublisher {
     this.#closed = true;
     this.#retry?.cancel();
     this.#stopListening();
-    for (const pending of this.#pending.splice(0)) this.#settle(pending, { kind: "rejected", error: new WarrenError("TRANSPORT_UNAVAILABLE", "closed before anything was sent") });
+    for (const pending of this.#pending.splice(0))
+      this.#settle(pending, { kind: "rejected", error: new WarrenError("TRANSPORT_UNAVAILABLE", "closed before anything was sent") });
   }
 
   #flush(): void {

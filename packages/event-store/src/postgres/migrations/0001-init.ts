@@ -41,7 +41,9 @@ export function init(schema: string): Migration {
       for (let i = 0; i < partitions; i += 1) {
         for (const table of ["log_segments", "log_event_keys"]) {
           const part = sql.id(schema, `${table}_${i}`);
-          await sql`create table ${part} partition of ${sql.id(schema, table)} for values with (modulus ${sql.lit(partitions)}, remainder ${sql.lit(i)})`.execute(db);
+          await sql`create table ${part} partition of ${sql.id(schema, table)} for values with (modulus ${sql.lit(partitions)}, remainder ${sql.lit(i)})`.execute(
+            db,
+          );
         }
         await preferLz4(db, schema, `log_segments_${i}`);
       }
@@ -79,6 +81,8 @@ export function init(schema: string): Migration {
 
 /** lz4 is several times as fast as the default; servers built without it keep the default. */
 async function preferLz4(db: Kysely<unknown>, schema: string, table: string): Promise<void> {
-  const { rows } = await sql<{ ok: boolean }>`select 'lz4' = any(enumvals) as ok from pg_settings where name = 'default_toast_compression'`.execute(db);
+  const { rows } = await sql<{
+    ok: boolean;
+  }>`select 'lz4' = any(enumvals) as ok from pg_settings where name = 'default_toast_compression'`.execute(db);
   if (rows[0]?.ok === true) await sql`alter table ${sql.id(schema, table)} alter column payload set compression lz4`.execute(db);
 }

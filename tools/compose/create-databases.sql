@@ -1,0 +1,3 @@
+-- One database for each app: they share nothing.
+CREATE DATABASE broker;
+CREATE DATABASE archiver;
