@@ -14,7 +14,7 @@ export interface PrivateServer {
 }
 
 /** Where Debian's package has it; the wrapper in /usr/sbin would change the user. */
-export const rabbitmqBinary = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const rabbitmqBinary = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /** Whether RabbitMQ is installed. */
 export function rabbitmqInstalled(): boolean {

@@ -6,7 +6,7 @@ import { eventKey } from "../event-key.ts";
 import type { Tables } from "./tables.ts";
 
 /** Version of the bytes in `payload`: 1 is `EventBatch.events` of warren.v1. */
-export const segmentFormat = 1;
+const segmentFormat = 1;
 
 /**
  * W2 and W3 in one statement: head, segment, event keys and quarantine change together, only where epoch and head are the expected ones, and not at

@@ -76,23 +76,3 @@ export class WireReader {
     return true;
   }
 }
-
-/** Bytes of a varint. */
-export function varintSize(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size += 1;
-  return size;
-}
-
-/** Writes a varint at `at`; returns the position after it. */
-export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
-  let position = at;
-  let rest = value;
-  while (rest >= 128) {
-    bytes[position] = (rest % 128) | 0x80;
-    rest = Math.floor(rest / 128);
-    position += 1;
-  }
-  bytes[position] = rest;
-  return position + 1;
-}

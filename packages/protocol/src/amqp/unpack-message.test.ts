@@ -1,0 +1,126 @@
+import { describe, expect, test } from "vitest";
+import { decodeEvent, encodeEvent, toEvent } from "../event.ts";
+import { Limits } from "../limits.ts";
+import { TopicMatcher } from "../topic.ts";
+import { toCloudEventMessage } from "./cloud-event-message.ts";
+import type { AmqpMessage, HeaderValue } from "./message.ts";
+import { dropUnmatched, packContentType, packEvents } from "./pack.ts";
+import { unpackMessage } from "./unpack-message.ts";
+
+const ids = { uuid: () => "01890000-0000-7000-8000-000000000000" };
+const uuid = "8b0e6a51-1111-4222-8333-444455556666";
+const utf8 = new TextEncoder();
+
+function message(more: Partial<AmqpMessage> & { readonly header?: readonly (readonly [string, HeaderValue])[] } = {}): AmqpMessage {
+  const { header = [], ...rest } = more;
+  return { routingKey: "order.created", headers: new Map(header), body: utf8.encode('{"a":1}'), contentType: "application/json", ...rest };
+}
+
+/** The single event of a message, decoded. */
+function single(given: AmqpMessage) {
+  const { events, rejected } = unpackMessage(given, { ids });
+  expect(rejected).toEqual([]);
+  expect(events).toHaveLength(1);
+  const [slice] = events;
+  if (slice === undefined) throw new Error("no event");
+  return { ...decodeEvent(slice.bytes), deduplicated: slice.deduplicated };
+}
+
+const newEvent = (n: number, type = "a.b") => toEvent({ type, source: "/s", data: { n }, extensions: { traceparent: "00-1" }, subject: "x", partitionKey: "k" }, { id: `e${n}`, now: new Date(5_000) });
+
+describe("unpackMessage()", () => {
+  test.each(["cloudEvents:", "cloudEvents_", "ce-"])("reads what a CloudEvents sender wrote with headers %s", (prefix) => {
+    const written = toCloudEventMessage(newEvent(1));
+    const headers = new Map([...written.headers].map(([name, value]) => [name.replace("cloudEvents:", prefix), value]));
+    const { deduplicated, ...event } = single({ ...written, headers });
+    expect(deduplicated).toBe(true);
+    expect(event).toEqual(newEvent(1));
+  });
+
+  test("W3: takes a foreign message_id as id only with an app_id, or when it is a UUID", () => {
+    expect(single(message({ messageId: "42", appId: "shop" }))).toMatchObject({ id: "42", source: "/amqp/shop", deduplicated: true });
+    expect(single(message({ messageId: uuid }))).toMatchObject({ id: uuid, source: "/amqp/unknown", deduplicated: true });
+    for (const untrusted of [message({ messageId: "42" }), message()]) {
+      const event = single(untrusted);
+      expect(event).toMatchObject({ id: ids.uuid(), deduplicated: false });
+      expect(event.extensions["dedup"]).toBe("none");
+    }
+  });
+
+  test("maps a foreign message: type is the routing key, headers are extensions, JSON is text", () => {
+    const event = single(message({ timestamp: 1_700_000_000, header: [["tenant", "a"], ["n", 7], ["table", new Map([["k", [1, "x"]]])], ["CC", ["y"]]] }));
+    expect(event).toMatchObject({ type: "order.created", dataContentType: "application/json", body: { case: "text", value: '{"a":1}' } });
+    expect(event.extensions).toEqual({ tenant: "a", n: "7", table: '{"k":[1,"x"]}', dedup: "none" });
+    expect(event.time?.seconds).toBe(1_700_000_000n);
+  });
+
+  test("keeps a header named __proto__ as what it is", () => {
+    const event = single(message({ header: [["__proto__", new Map([["isAdmin", true]])]] }));
+    expect(Object.entries(event.extensions)).toContainEqual(["__proto__", '{"isAdmin":true}']);
+    expect(({} as Record<string, unknown>)["isAdmin"]).toBeUndefined();
+  });
+
+  test("takes any body: bytes, none, JSON that is none, text that is not UTF-8", () => {
+    expect(single(message({ contentType: undefined })).body.case).toBe("data");
+    expect(single(message({ body: new Uint8Array() })).body.case).toBeUndefined();
+    expect(single(message({ body: utf8.encode("{") })).body).toEqual({ case: "text", value: "{" });
+    expect(single(message({ body: Uint8Array.of(0xff, 0xfe) })).body.case).toBe("data");
+  });
+
+  test("leaves out a time that makes no sense, and takes any routing key as type", () => {
+    expect(single(message({ timestamp: 292e6 * 31_557_600 })).time).toBeUndefined();
+    expect(single(message({ timestamp: -1 })).time?.seconds).toBe(-1n);
+    expect(single(message({ routingKey: "weird key..with é" })).type).toBe("weird key..with é");
+    expect(single(message({ routingKey: "" })).type).toBe("unnamed");
+  });
+
+  test("W12: sets aside what no log can take, with its bytes", () => {
+    const large = unpackMessage(message({ body: new Uint8Array(Limits.messageBytes + 1) }), { ids });
+    expect(large).toMatchObject({ events: [], rejected: [{ reason: "too_large", type: "order.created" }] });
+    expect(large.rejected[0]?.bytes).toHaveLength(0);
+    const many = message({ header: Array.from({ length: 70 }, (_, i) => [`h${i}`, "v"] as const) });
+    expect(unpackMessage(many, { ids })).toMatchObject({ events: [], rejected: [{ reason: "too_large", bytes: many.body }] });
+  });
+});
+
+describe("packs", () => {
+  const slices = Array.from({ length: 450 }, (_, n) => encodeEvent(newEvent(n, `type.${n % 3}`)));
+
+  test("carry events in order, each in one pack, within the limits", () => {
+    const packs = packEvents(slices);
+    expect(packs.map(({ count }) => count).reduce((a, b) => a + b)).toBe(450);
+    for (const pack of packs) {
+      expect(pack.body.length).toBeLessThanOrEqual(Limits.packBytes);
+      expect(pack.count).toBeLessThanOrEqual(Limits.packEvents);
+      expect([pack.routingKey, ...pack.cc].toSorted()).toEqual(["type.0", "type.1", "type.2"]);
+    }
+    const back = packs.flatMap(({ body }) => unpackMessage(message({ contentType: packContentType, body }), { ids }).events);
+    expect(back.map(({ id }) => id)).toEqual(slices.map(({ id }) => id));
+    expect(back.map(({ bytes }) => Buffer.from(bytes).toString("hex"))).toEqual(slices.map(({ bytes }) => Buffer.from(bytes).toString("hex")));
+  });
+
+  test("hold at most 17 types, and an event larger than a pack goes alone", () => {
+    const types = packEvents(Array.from({ length: 40 }, (_, n) => encodeEvent(newEvent(n, `type.${n}`))));
+    expect(types.map(({ count }) => count)).toEqual([17, 17, 6]);
+    const big = encodeEvent(toEvent({ type: "a", source: "/s", data: "x".repeat(100_000) }, { id: "big", now: new Date(0) }));
+    expect(packEvents([slices[0] ?? big, big, big]).map(({ count }) => count)).toEqual([1, 1, 1]);
+  });
+
+  test("W12: a bad event in a pack is rejected alone, a broken frame from there on", () => {
+    const bad = encodeEvent(newEvent(1)).bytes.slice();
+    bad[4] = 0xff;
+    const [a, b] = [encodeEvent(newEvent(2)).bytes, encodeEvent(newEvent(3)).bytes];
+    const alone = unpackMessage(message({ contentType: packContentType, body: Buffer.concat([a, bad, b]) }), { ids });
+    expect(alone.events.map(({ id }) => id)).toEqual(["e2", "e3"]);
+    expect(alone.rejected).toMatchObject([{ reason: "bad_text", bytes: Buffer.from(bad) }]);
+    const cut = unpackMessage(message({ contentType: packContentType, body: Buffer.concat([a, b.subarray(0, 5)]) }), { ids });
+    expect(cut.events.map(({ id }) => id)).toEqual(["e2"]);
+    expect(cut.rejected).toMatchObject([{ reason: "malformed" }]);
+    expect(unpackMessage(message({ contentType: packContentType, body: new Uint8Array() }), { ids }).rejected).toMatchObject([{ reason: "malformed" }]);
+  });
+
+  test("a receiver keeps of a pack what its own patterns match", () => {
+    expect(dropUnmatched(slices.slice(0, 6), new TopicMatcher(["type.1"])).map(({ id }) => id)).toEqual(["e1", "e4"]);
+    expect(dropUnmatched(slices, new TopicMatcher(["#"]))).toBe(slices);
+  });
+});
