@@ -10,10 +10,13 @@ export interface RealSystem {
   readonly exchange: string;
   /** SIGKILL, and start again. */
   restartBroker(): Promise<void>;
+  /** SIGKILL, and start again. */
+  restartArchiver(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const main = fileURLToPath(new URL("../main.js", import.meta.url));
+/** The built command, also when this file runs from its source. */
+const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 /** Starts private servers (or uses those named by the environment), then archiver and broker. */
 export async function startRealSystem(say: (line: string) => void): Promise<RealSystem> {
@@ -51,7 +54,7 @@ export async function startRealSystem(say: (line: string) => void): Promise<Real
   }
 
   say("starting archiver and broker as processes");
-  const archiver = await startApp("archiver");
+  let archiver = await startApp("archiver");
   while (!(await answers(`${archiverUrl}/readyz`))) await new Promise((resolve) => setTimeout(resolve, 50));
   let broker = await startApp("broker");
   return {
@@ -62,6 +65,10 @@ export async function startRealSystem(say: (line: string) => void): Promise<Real
     async restartBroker() {
       await end(broker, "SIGKILL");
       broker = await startApp("broker");
+    },
+    async restartArchiver() {
+      await end(archiver, "SIGKILL");
+      archiver = await startApp("archiver");
     },
     async stop() {
       await Promise.all([end(broker, "SIGTERM"), end(archiver, "SIGTERM")]);

@@ -80,6 +80,7 @@ const terminal: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CONFIG_INVALID",
   "CONFIG_MISMATCH",
   "CONSUMER_BUSY",
+  "EXCHANGE_INVALID",
   "LOG_LOST",
   "NAME_INVALID",
   "NOT_SUPPORTED",

@@ -1,0 +1,89 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { openDatabase, schemaName, type Database } from "@warren/postgres";
+import { silentLogger, walkEvent, type EventSlice } from "@warren/protocol";
+import { EventSchema, PackSchema, type Event } from "@warren/protocol/v1";
+import { testNamespace } from "@warren/testkit";
+import { sql } from "kysely";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { createPostgresArchiveStore, migrateArchive } from "./postgres-archive-store.ts";
+import type { ArchiveStore } from "./archive-store.ts";
+
+const everything = { patterns: [] };
+
+function slice(event: Partial<Event> & { readonly id: string }): EventSlice {
+  const { $typeName: _, ...fields } = event;
+  const full = create(EventSchema, { source: "/s", type: "a.b", body: { case: "text", value: "x" }, ...fields });
+  const bytes = toBinary(PackSchema, create(PackSchema, { events: [full] }));
+  expect(walkEvent(toBinary(EventSchema, full)).kind).toBe("event");
+  return { bytes, id: full.id, source: full.source, type: full.type, deduplicated: true };
+}
+
+describe("the archive on PostgreSQL", () => {
+  let database: Database<unknown>;
+  let store: ArchiveStore;
+  const schema = schemaName(testNamespace(), "archive");
+  beforeAll(async () => {
+    database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "archive test", logger: silentLogger });
+    await Promise.all([migrateArchive(database), migrateArchive(database)]);
+    store = createPostgresArchiveStore(database);
+  });
+  afterAll(async () => {
+    await sql`drop schema ${sql.id(schema)} cascade`.execute(database.db);
+    await database.close();
+  });
+
+  test("stores every event once, with dense positions, and gives it back as it was", async () => {
+    const odd = slice({
+      id: "a\0b\u241B\u2400",
+      type: "weird type \0",
+      subject: "é",
+      time: { $typeName: "google.protobuf.Timestamp", seconds: 1_700_000_000n, nanos: 5_000_000 },
+      partitionKey: "k",
+      dataContentType: "application/json",
+      extensions: { __proto: "1", "k\0": 'v"\\\0' },
+      body: { case: "data", value: Uint8Array.of(0, 255) },
+    });
+    const none = slice({ id: "none", body: { case: undefined } });
+    expect(await store.append([odd, slice({ id: "1" }), none], [])).toEqual({ stored: 3, repeats: 0, conflicts: 0 });
+    const events = await store.read(everything, 0n, 10);
+    expect(events.map(({ position }) => position)).toEqual([1n, 2n, 3n]);
+    expect(toBinary(PackSchema, create(PackSchema, { events: [events[0]?.event ?? create(EventSchema)] })).length).toBe(odd.bytes.length);
+    expect(events[0]?.event).toMatchObject({ id: odd.id, type: odd.type, extensions: { "k\0": 'v"\\\0' }, body: { case: "data" } });
+    expect(events[2]?.event.body.case).toBeUndefined();
+    expect(await store.get("/s", odd.id)).toEqual(events[0]);
+    expect(await store.get("/s", "nothing")).toBeUndefined();
+    expect(await store.head()).toBe(3n);
+  });
+
+  test("W3: drops repeats, sets another event with a known id aside, and may be repeated as a whole", async () => {
+    const before = await store.head();
+    const [a, b] = [slice({ id: "r1" }), slice({ id: "r2" })];
+    await store.append([a], []);
+    const other = slice({ id: "r1", body: { case: "text", value: "another" } });
+    const bad = { reason: "malformed" as const, detail: "cut off", bytes: Uint8Array.of(1) };
+    expect(await store.append([a, b, b, other], [bad])).toEqual({ stored: 1, repeats: 2, conflicts: 1 });
+    expect(await store.append([a, b, b, other], [bad])).toEqual({ stored: 0, repeats: 3, conflicts: 1 });
+    expect(await store.head()).toBe(before + 2n);
+    const { rows } = await sql`select reason from ${sql.id(schema, "quarantine")} order by reason`.execute(database.db);
+    expect(rows).toEqual([{ reason: "id_conflict" }, { reason: "malformed" }]);
+  });
+
+  test("of writers at once each event is stored once, and positions stay dense", async () => {
+    const before = await store.head();
+    const events = Array.from({ length: 20 }, (_, i) => slice({ id: `w${i}`, type: "writers.x" }));
+    await Promise.all([store.append(events, []), store.append(events.toReversed(), []), store.append(events.slice(5), [])]);
+    expect(await store.head()).toBe(before + 20n);
+    const read = await store.read({ patterns: ["writers.*"] }, 0n, 100);
+    expect(read.map(({ position }) => position)).toEqual(Array.from({ length: 20 }, (_, i) => before + BigInt(i + 1)));
+  });
+
+  test("filters by patterns, source and time", async () => {
+    await store.append(["f.a", "f.a.b", "f", "g.a"].map((type, i) => slice({ id: `f${i}`, type, source: i % 2 === 0 ? "/even" : "/odd" })), []);
+    const types = async (filter: object): Promise<string[]> => (await store.read({ patterns: [], ...filter }, 0n, 100)).map(({ event }) => event.type);
+    expect(await types({ patterns: ["f.#"] })).toEqual(["f.a", "f.a.b", "f"]);
+    expect(await types({ patterns: ["f.*", "g.*"] })).toEqual(["f.a", "g.a"]);
+    expect(await types({ patterns: ["f.#"], source: "/odd" })).toEqual(["f.a.b"]);
+    expect(await types({ toTime: 1_000 })).toEqual([]);
+    expect(await store.count({ patterns: ["f.#"], fromTime: Date.now() - 60_000 })).toBe(3n);
+  });
+});
