@@ -15,7 +15,9 @@ interface Frame {
 /** A program in any language: the proto files loaded at run time, nothing of ours. */
 function plainGrpcClient(url: string) {
   const protos = fileURLToPath(new URL("../../../proto", import.meta.url));
-  const loaded = grpc.loadPackageDefinition(loadSync("warren/v1/subscription.proto", { includeDirs: [protos], keepCase: true, longs: String, oneofs: true }));
+  const loaded = grpc.loadPackageDefinition(
+    loadSync("warren/v1/subscription.proto", { includeDirs: [protos], keepCase: true, longs: String, oneofs: true }),
+  );
   const warren = loaded["warren"] as unknown as { readonly v1: { readonly SubscriptionService: grpc.ServiceClientConstructor } };
   const client = new warren.v1.SubscriptionService(new URL(url).host, grpc.credentials.createInsecure());
   return {
@@ -29,7 +31,12 @@ function plainGrpcClient(url: string) {
       });
       call.on("error", () => undefined);
       call.write({ open: { consumer, receiver: { patterns: ["grpc.#"] }, instance_id: "one program" } });
-      return { call, frames, events, reached: (kind: string) => vi.waitFor(() => expect(frames.map(({ frame }) => frame)).toContain(kind), { timeout: 10_000 }) };
+      return {
+        call,
+        frames,
+        events,
+        reached: (kind: string) => vi.waitFor(() => expect(frames.map(({ frame }) => frame)).toContain(kind), { timeout: 10_000 }),
+      };
     },
     close: () => client.close(),
   };
@@ -45,17 +52,25 @@ describe("programs that know nothing of us", () => {
   afterAll(() => deployment.close());
 
   const post = async (path: string, body: unknown): Promise<unknown> => {
-    const response = await fetch(`${url}/${path}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const response = await fetch(`${url}/${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
     return response.json();
   };
   const publish = (type: string, ids: readonly string[]) =>
-    post("warren.v1.PublishService/Publish", { events: ids.map((id) => ({ id, source: "/curl", type, dataContentType: "application/json", text: `{"id":"${id}"}` })) });
+    post("warren.v1.PublishService/Publish", {
+      events: ids.map((id) => ({ id, source: "/curl", type, dataContentType: "application/json", text: `{"id":"${id}"}` })),
+    });
 
   test("a plain gRPC client leaves without closing, returns, gets exactly what it missed, and is live", async () => {
     const client = plainGrpcClient(url);
     const first = client.subscribe("grpc");
     await first.reached("caught_up");
-    expect(await publish("grpc.a", ["g1", "g2", "g3"])).toEqual({ outcomes: ["g1", "g2", "g3"].map((id) => ({ id, status: "OUTCOME_STATUS_OK" })) });
+    expect(await publish("grpc.a", ["g1", "g2", "g3"])).toEqual({
+      outcomes: ["g1", "g2", "g3"].map((id) => ({ id, status: "OUTCOME_STATUS_OK" })),
+    });
     await vi.waitFor(() => expect(first.events).toHaveLength(3));
     first.call.write({ ack: { up_to_offset: "2" } });
     await first.reached("acked");
@@ -96,8 +111,18 @@ describe("programs that know nothing of us", () => {
     await publish("curl.a", ["c1", "c2"]);
     expect(await sse.until('"id":"c2"')).toMatch(/id: 1\ndata: {"id":"c1".*\n\nid: 2\ndata: {"id":"c2"/s);
     const lines = (await ndjson.until('"c2"')).trim().split("\n");
-    const events = lines.map((line) => JSON.parse(line) as { readonly batch?: { readonly firstOffset: string; readonly events: readonly { readonly id: string; readonly text: string }[] } }).flatMap(({ batch }) => batch?.events ?? []);
-    expect(events.map(({ id, text }) => [id, text])).toEqual([["c1", '{"id":"c1"}'], ["c2", '{"id":"c2"}']]);
+    const events = lines
+      .map(
+        (line) =>
+          JSON.parse(line) as {
+            readonly batch?: { readonly firstOffset: string; readonly events: readonly { readonly id: string; readonly text: string }[] };
+          },
+      )
+      .flatMap(({ batch }) => batch?.events ?? []);
+    expect(events.map(({ id, text }) => [id, text])).toEqual([
+      ["c1", '{"id":"c1"}'],
+      ["c2", '{"id":"c2"}'],
+    ]);
     abort.abort();
     const wrong = await fetch(`${url}/v1/follow?pattern=a..b`);
     expect([wrong.status, ((await wrong.json()) as { code: string }).code]).toEqual([400, "PATTERN_INVALID"]);
@@ -125,7 +150,12 @@ describe("an exchange that was there before", () => {
     const { url } = await deployment.start();
     const subscription = createSubscriber({ brokerUrl: url }).subscribe({ consumer: "legacy", patterns: ["invoice.*"] });
     for await (const { kind } of subscription.status()) if (kind === "caughtUp") break;
-    channel.publish(exchange, "invoice.paid", Buffer.from('{"n":1}'), { contentType: "application/json", messageId: "m1", appId: "erp", headers: { tenant: "t1" } });
+    channel.publish(exchange, "invoice.paid", Buffer.from('{"n":1}'), {
+      contentType: "application/json",
+      messageId: "m1",
+      appId: "erp",
+      headers: { tenant: "t1" },
+    });
     channel.publish(exchange, "other.thing", Buffer.from("no"));
     channel.publish(exchange, "invoice.sent", Buffer.from([0, 255]));
     await channel.waitForConfirms();

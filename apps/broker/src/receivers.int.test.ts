@@ -1,7 +1,7 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { createPublisher, createSubscriber, isWarrenError, type Subscription, type SubscriptionOptions } from "@warren/client";
-import { AdminService, ConsumerState, SubscriptionService, type OpenSchema } from "@warren/protocol/v1";
+import { AdminService, ConsumerState, SubscriptionService, type OnConflict, type OpenSchema } from "@warren/protocol/v1";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { connect } from "amqplib";
@@ -24,7 +24,8 @@ describe("receivers and consumers", () => {
   });
   afterAll(() => deployment.close());
 
-  const subscribe = (options: SubscriptionOptions, broker = url): Subscription => createSubscriber({ brokerUrl: broker }).subscribe(options);
+  const subscribe = (options: SubscriptionOptions, broker = url): Subscription =>
+    createSubscriber({ brokerUrl: broker }).subscribe(options);
   const publish = async (type: string, count: number): Promise<void> => {
     await using publisher = createPublisher({ amqpUrl: inject("amqpUrl"), exchange: deployment.exchange });
     await publisher.publishAll(Array.from({ length: count }, (_, n) => ({ type, source: "/s", data: n })));
@@ -40,7 +41,9 @@ describe("receivers and consumers", () => {
 
   test("subscriptions with the same config share one receiver, also when they arrive together and in another order", async () => {
     const patterns = ["shared.a", "shared.b"];
-    const subscriptions = ["one", "two", "three"].map((consumer, i) => subscribe({ consumer, patterns: i === 1 ? patterns.toReversed() : patterns }));
+    const subscriptions = ["one", "two", "three"].map((consumer, i) =>
+      subscribe({ consumer, patterns: i === 1 ? patterns.toReversed() : patterns }),
+    );
     await Promise.all(subscriptions.map((each) => reached(each, "caughtUp")));
     await vi.waitFor(async () => {
       const { receivers } = await createClient(AdminService, http2(url)).listReceivers({});
@@ -48,7 +51,11 @@ describe("receivers and consumers", () => {
       expect(mine).toMatchObject([{ activeConsumers: 3, consuming: true, waitingFor: "" }]);
     });
     await publish("shared.a", 3);
-    expect(await Promise.all(subscriptions.map((each) => takeOffsets(each, 3)))).toEqual([[1n, 2n, 3n], [1n, 2n, 3n], [1n, 2n, 3n]]);
+    expect(await Promise.all(subscriptions.map((each) => takeOffsets(each, 3)))).toEqual([
+      [1n, 2n, 3n],
+      [1n, 2n, 3n],
+      [1n, 2n, 3n],
+    ]);
   });
 
   test("a new name starts where it asks: earliest, after an offset, a time, latest", async () => {
@@ -59,7 +66,13 @@ describe("receivers and consumers", () => {
     await takeOffsets(first, 5);
     expect(await takeOffsets(subscribe({ consumer: "start-1", patterns, start: "earliest" }), 5)).toEqual([1n, 2n, 3n, 4n, 5n]);
     expect(await takeOffsets(subscribe({ consumer: "start-2", patterns, start: { afterOffset: 3n } }), 2)).toEqual([4n, 5n]);
-    expect(await takeOffsets(subscribe({ consumer: "start-3", patterns, start: new Date(Date.now() - 60_000) }), 5)).toEqual([1n, 2n, 3n, 4n, 5n]);
+    expect(await takeOffsets(subscribe({ consumer: "start-3", patterns, start: new Date(Date.now() - 60_000) }), 5)).toEqual([
+      1n,
+      2n,
+      3n,
+      4n,
+      5n,
+    ]);
     const latest = subscribe({ consumer: "start-4", patterns });
     await reached(latest, "caughtUp");
     await publish("start.x", 1);
@@ -102,7 +115,9 @@ describe("receivers and consumers", () => {
     await reached(third, "caughtUp");
     await expect(takeOffsets(second, 1)).rejects.toSatisfy((error) => isWarrenError(error, "TAKEN_OVER"));
     expect(second.current).toEqual({ kind: "superseded" });
-    await expect(takeOffsets(subscribe({ consumer: "pair", patterns: ["pair.#"], onConflict: "reject" }), 1)).rejects.toSatisfy((error) => isWarrenError(error, "CONSUMER_BUSY"));
+    await expect(takeOffsets(subscribe({ consumer: "pair", patterns: ["pair.#"], onConflict: "reject" }), 1)).rejects.toSatisfy((error) =>
+      isWarrenError(error, "CONSUMER_BUSY"),
+    );
     await third.close();
   });
 
@@ -148,10 +163,14 @@ describe("receivers and consumers", () => {
       ["a filter", { ...good, receiver: { patterns: ["a"], filter: "true" } }, "NOT_SUPPORTED"],
       ["a window of 10 001", { ...good, maxInFlight: 10_001 }, "REQUEST_INVALID"],
       ["a negative start", { ...good, start: { start: { case: "afterOffset" as const, value: -1n } } }, "REQUEST_INVALID"],
-      ["a start above the head of a new config", { receiver: { patterns: ["new.x"] }, start: { start: { case: "afterOffset" as const, value: 9n } } }, "OFFSET_OUT_OF_RANGE"],
+      [
+        "a start above the head of a new config",
+        { receiver: { patterns: ["new.x"] }, start: { start: { case: "afterOffset" as const, value: 9n } } },
+        "OFFSET_OUT_OF_RANGE",
+      ],
       ["a start in the future", { ...good, start: past(32_503_680_000n) }, "REQUEST_INVALID"],
       ["a time-out of a millisecond", { ...good, sessionTimeout: { seconds: 0n, nanos: 1_000_000 } }, "REQUEST_INVALID"],
-      ["a conflict policy that is not known", { ...good, onConflict: 77 }, "REQUEST_INVALID"],
+      ["a conflict policy that is not known", { ...good, onConflict: 77 as OnConflict }, "REQUEST_INVALID"],
       ["the log of another life", { ...good, knownLogId: "other", knownOffset: 5n }, "LOG_LOST"],
     ])("%s: a typed error", async (_, request, expected) => {
       expect(await open(request)).toBe(expected);
@@ -202,7 +221,9 @@ describe("receivers and consumers", () => {
     await channel.assertExchange(exchange, "fanout", { durable: true });
     const wrong = await deploy({ exchange, makeExchange: false });
     const broker = await wrong.start();
-    await expect(takeOffsets(subscribe({ consumer: "x", patterns: ["#"], onConflict: "reject" }, broker.url), 1)).rejects.toThrow("is not a durable topic exchange");
+    await expect(takeOffsets(subscribe({ consumer: "x", patterns: ["#"], onConflict: "reject" }, broker.url), 1)).rejects.toThrow(
+      "is not a durable topic exchange",
+    );
     await wrong.close();
     await channel.deleteExchange(exchange);
     await admin.close();

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { createServer, type Server } from "node:http2";
+import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { connectNodeAdapter, createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -10,11 +10,13 @@ import { encodeEvent, recordedEvents, toEvent } from "./event.ts";
 import { SubscribeResponseSchema, SubscriptionService } from "./gen/warren/v1/subscription_pb.ts";
 import { joinSlices } from "./walker/walk-batch.ts";
 
-const slices = Array.from({ length: 5 }, (_, i) => encodeEvent(toEvent({ type: "t", source: "/s", data: { n: i, text: "é" } }, { id: `e${i}`, now: new Date(0) })));
+const slices = Array.from({ length: 5 }, (_, i) =>
+  encodeEvent(toEvent({ type: "t", source: "/s", data: { n: i, text: "é" } }, { id: `e${i}`, now: new Date(0) })),
+);
 const batch: EncodedBatch = { firstOffset: 41n, count: 5, ...joinSlices(slices), recordedAt: 1_700_000_000_123 };
 
 describe("encodeBatch()", () => {
-  let server: Server;
+  let server: Http2Server;
   let url = "";
   beforeAll(async () => {
     server = createServer(
@@ -25,7 +27,9 @@ describe("encodeBatch()", () => {
             async *follow({ open }, { requestHeader }) {
               const codec = /json/.test(requestHeader.get("content-type") ?? "") ? "json" : "proto";
               const from = Number(open?.knownOffset ?? 0n);
-              yield create(SubscribeResponseSchema, { frame: { case: "batch", value: encodeBatch(batch, from, from + (open?.maxInFlight ?? 0), codec) } });
+              yield create(SubscribeResponseSchema, {
+                frame: { case: "batch", value: encodeBatch(batch, from, from + (open?.maxInFlight ?? 0), codec) },
+              });
             },
           }),
       }),
@@ -41,7 +45,11 @@ describe("encodeBatch()", () => {
     { name: "some in the middle", from: 1, count: 3 },
     { name: "the last", from: 4, count: 1 },
   ];
-  for (const [protocol, open] of Object.entries({ grpc: createGrpcTransport, "grpc-web": createGrpcWebTransport, connect: createConnectTransport })) {
+  for (const [protocol, open] of Object.entries({
+    grpc: createGrpcTransport,
+    "grpc-web": createGrpcWebTransport,
+    connect: createConnectTransport,
+  })) {
     for (const useBinaryFormat of [true, false]) {
       test.each(ranges)(`gives $name over ${protocol}, ${useBinaryFormat ? "proto" : "json"}`, async ({ from, count }) => {
         const before = decodedToSend();
@@ -50,7 +58,11 @@ describe("encodeBatch()", () => {
           if (frame.case !== "batch") throw new Error("not a batch");
           const events = recordedEvents(frame.value);
           expect(events.map(({ offset, id, data }) => ({ offset, id, data }))).toEqual(
-            Array.from({ length: count }, (_, i) => ({ offset: 41n + BigInt(from + i), id: `e${from + i}`, data: { n: from + i, text: "é" } })),
+            Array.from({ length: count }, (_, i) => ({
+              offset: 41n + BigInt(from + i),
+              id: `e${from + i}`,
+              data: { n: from + i, text: "é" },
+            })),
           );
           expect(events[0]?.recordedAt.getTime()).toBe(1_700_000_000_123);
         }

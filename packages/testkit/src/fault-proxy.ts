@@ -7,7 +7,12 @@ export interface FaultProxy {
   reset(): void;
   /** Takes connections and bytes, and passes nothing on, until `resume`. */
   blackhole(): void;
+  /** Passes on what clients send, and swallows the answers, until `resume`. */
+  swallowAnswers(): void;
   resume(): void;
+  /** Resets all connections and refuses new ones, until `accept`. */
+  refuse(): Promise<void>;
+  accept(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -15,13 +20,14 @@ export interface FaultProxy {
 export async function startFaultProxy(target: { readonly host: string; readonly port: number }): Promise<FaultProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let dark = false;
+  let mute = false;
   const server = createServer((client) => {
     const upstream = connect(target.port, target.host);
     const pair = [client, upstream] as const;
     pairs.add(pair);
     for (const [from, to] of [pair, [upstream, client] as const]) {
       from.on("data", (data) => {
-        if (!dark) to.write(data);
+        if (!dark && !(mute && from === upstream)) to.write(data);
       });
       from.on("error", () => undefined);
       from.on("close", () => {
@@ -30,22 +36,31 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const listen = (port: number): Promise<void> => new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
   const reset = (): void => {
     for (const [client, upstream] of pairs) {
       client.resetAndDestroy();
       upstream.destroy();
     }
   };
+  const refuse = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      reset();
+    });
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     reset,
+    refuse,
+    accept: () => listen(port),
     blackhole: () => (dark = true),
-    resume: () => (dark = false),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        reset();
-      }),
+    swallowAnswers: () => (mute = true),
+    resume() {
+      dark = false;
+      mute = false;
+    },
+    close: refuse,
   };
 }

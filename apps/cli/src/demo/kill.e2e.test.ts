@@ -16,7 +16,7 @@ describe("broker and archiver as processes", () => {
 
   test("SIGKILL of both in the flow loses nothing, repeats nothing that was acked, and keeps the order", async () => {
     let total = Number.POSITIVE_INFINITY;
-    let killed = false;
+    const killed = new AbortController();
     const { brokerUrl, archiverUrl, amqpUrl, exchange } = system;
     const subscription = createSubscriber({ brokerUrl }).subscribe({ consumer: "survivor", patterns: ["flow.#"], start: "earliest" });
     const numbers: number[] = [];
@@ -35,8 +35,13 @@ describe("broker and archiver as processes", () => {
     const publishing = (async () => {
       // Until both were killed and are back: they die in the middle of the flow.
       let from = 0;
-      for (; !killed; from += 50) {
-        const events = Array.from({ length: 50 }, (_, i) => ({ type: "flow.x", source: "/e2e", id: `n${from + i}`, data: { n: from + i } }));
+      for (; !killed.signal.aborted; from += 50) {
+        const events = Array.from({ length: 50 }, (_, i) => ({
+          type: "flow.x",
+          source: "/e2e",
+          id: `n${from + i}`,
+          data: { n: from + i },
+        }));
         const outcomes = await publisher.publishAll(events);
         expect(outcomes.filter(({ kind }) => kind !== "ok")).toEqual([]);
         // A few thousand events a second are flow enough.
@@ -49,18 +54,25 @@ describe("broker and archiver as processes", () => {
     await system.restartBroker();
     await vi.waitFor(() => expect(numbers.length).toBeGreaterThan(400), { timeout: 30_000 });
     await system.restartArchiver();
-    killed = true;
+    killed.abort();
     await Promise.all([publishing, consuming]);
 
     // One program, one process: each event was handed over once, in the order of its publisher and of the log.
     expect(numbers).toEqual(Array.from({ length: total }, (_, i) => i));
     expect(offsets).toEqual(Array.from({ length: total }, (_, i) => BigInt(i + 1)));
     const archive = createClient(ArchiveService, createConnectTransport({ baseUrl: archiverUrl, httpVersion: "2" }));
-    await vi.waitFor(async () => expect((await archive.countEvents({ filter: { patterns: ["flow.#"] } })).count).toBe(BigInt(total)), { timeout: 30_000, interval: 100 });
+    await vi.waitFor(async () => expect((await archive.countEvents({ filter: { patterns: ["flow.#"] } })).count).toBe(BigInt(total)), {
+      timeout: 30_000,
+      interval: 100,
+    });
     const archived: string[] = [];
-    for await (const { events } of archive.readEvents({ filter: { patterns: ["flow.#"] } })) for (const { event } of events) archived.push(event?.id ?? "");
+    for await (const { events } of archive.readEvents({ filter: { patterns: ["flow.#"] } }))
+      for (const { event } of events) archived.push(event?.id ?? "");
     expect(archived).toEqual(Array.from({ length: total }, (_, i) => `n${i}`));
-    expect((await archive.getEvent({ source: "/e2e", id: "n7" })).event?.event).toMatchObject({ type: "flow.x", body: { case: "text", value: '{"n":7}' } });
+    expect((await archive.getEvent({ source: "/e2e", id: "n7" })).event?.event).toMatchObject({
+      type: "flow.x",
+      body: { case: "text", value: '{"n":7}' },
+    });
     await publisher.drain();
     await subscription.close();
   });

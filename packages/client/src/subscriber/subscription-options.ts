@@ -26,7 +26,7 @@ export interface SubscriptionOptions {
 /** An event, to be acked when it is done. */
 export interface SubscribedEvent extends RecordedEvent {
   /** This event is done. In any order; the broker is told up to where all are. Twice is fine. */
-  ack(): void;
+  ack(this: void): void;
 }
 
 /** What a subscription goes through, as data. */

@@ -78,8 +78,12 @@ describe("the archive on PostgreSQL", () => {
   });
 
   test("filters by patterns, source and time", async () => {
-    await store.append(["f.a", "f.a.b", "f", "g.a"].map((type, i) => slice({ id: `f${i}`, type, source: i % 2 === 0 ? "/even" : "/odd" })), []);
-    const types = async (filter: object): Promise<string[]> => (await store.read({ patterns: [], ...filter }, 0n, 100)).map(({ event }) => event.type);
+    await store.append(
+      ["f.a", "f.a.b", "f", "g.a"].map((type, i) => slice({ id: `f${i}`, type, source: i % 2 === 0 ? "/even" : "/odd" })),
+      [],
+    );
+    const types = async (filter: object): Promise<string[]> =>
+      (await store.read({ patterns: [], ...filter }, 0n, 100)).map(({ event }) => event.type);
     expect(await types({ patterns: ["f.#"] })).toEqual(["f.a", "f.a.b", "f"]);
     expect(await types({ patterns: ["f.*", "g.*"] })).toEqual(["f.a", "g.a"]);
     expect(await types({ patterns: ["f.#"], source: "/odd" })).toEqual(["f.a.b"]);

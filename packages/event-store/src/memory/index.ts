@@ -1,1 +1,1 @@
-export {};
+export { createMemoryEventLog, type AppendFault, type MemoryEventLog } from "./memory-event-log.ts";

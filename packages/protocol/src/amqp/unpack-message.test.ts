@@ -26,7 +26,11 @@ function single(given: AmqpMessage) {
   return { ...decodeEvent(slice.bytes), deduplicated: slice.deduplicated };
 }
 
-const newEvent = (n: number, type = "a.b") => toEvent({ type, source: "/s", data: { n }, extensions: { traceparent: "00-1" }, subject: "x", partitionKey: "k" }, { id: `e${n}`, now: new Date(5_000) });
+const newEvent = (n: number, type = "a.b") =>
+  toEvent(
+    { type, source: "/s", data: { n }, extensions: { traceparent: "00-1" }, subject: "x", partitionKey: "k" },
+    { id: `e${n}`, now: new Date(5_000) },
+  );
 
 describe("unpackMessage()", () => {
   test.each(["cloudEvents:", "cloudEvents_", "ce-"])("reads what a CloudEvents sender wrote with headers %s", (prefix) => {
@@ -48,7 +52,17 @@ describe("unpackMessage()", () => {
   });
 
   test("maps a foreign message: type is the routing key, headers are extensions, JSON is text", () => {
-    const event = single(message({ timestamp: 1_700_000_000, header: [["tenant", "a"], ["n", 7], ["table", new Map([["k", [1, "x"]]])], ["CC", ["y"]]] }));
+    const event = single(
+      message({
+        timestamp: 1_700_000_000,
+        header: [
+          ["tenant", "a"],
+          ["n", 7],
+          ["table", new Map([["k", [1, "x"]]])],
+          ["CC", ["y"]],
+        ],
+      }),
+    );
     expect(event).toMatchObject({ type: "order.created", dataContentType: "application/json", body: { case: "text", value: '{"a":1}' } });
     expect(event.extensions).toEqual({ tenant: "a", n: "7", table: '{"k":[1,"x"]}', dedup: "none" });
     expect(event.time?.seconds).toBe(1_700_000_000n);
@@ -96,7 +110,9 @@ describe("packs", () => {
     }
     const back = packs.flatMap(({ body }) => unpackMessage(message({ contentType: packContentType, body }), { ids }).events);
     expect(back.map(({ id }) => id)).toEqual(slices.map(({ id }) => id));
-    expect(back.map(({ bytes }) => Buffer.from(bytes).toString("hex"))).toEqual(slices.map(({ bytes }) => Buffer.from(bytes).toString("hex")));
+    expect(back.map(({ bytes }) => Buffer.from(bytes).toString("hex"))).toEqual(
+      slices.map(({ bytes }) => Buffer.from(bytes).toString("hex")),
+    );
   });
 
   test("hold at most 17 types, and an event larger than a pack goes alone", () => {
@@ -116,7 +132,9 @@ describe("packs", () => {
     const cut = unpackMessage(message({ contentType: packContentType, body: Buffer.concat([a, b.subarray(0, 5)]) }), { ids });
     expect(cut.events.map(({ id }) => id)).toEqual(["e2"]);
     expect(cut.rejected).toMatchObject([{ reason: "malformed" }]);
-    expect(unpackMessage(message({ contentType: packContentType, body: new Uint8Array() }), { ids }).rejected).toMatchObject([{ reason: "malformed" }]);
+    expect(unpackMessage(message({ contentType: packContentType, body: new Uint8Array() }), { ids }).rejected).toMatchObject([
+      { reason: "malformed" },
+    ]);
   });
 
   test("a receiver keeps of a pack what its own patterns match", () => {

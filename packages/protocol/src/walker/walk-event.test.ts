@@ -16,7 +16,10 @@ const event = fc
     partitionKey: text,
     extensions: fc.dictionary(text, text, { maxKeys: 4, noNullPrototype: true }),
     seconds: fc.option(fc.bigInt({ min: -70_000_000_000n, max: 260_000_000_000n })),
-    body: fc.oneof(text.map((value) => ({ case: "text" as const, value })), fc.uint8Array({ maxLength: 30 }).map((value) => ({ case: "data" as const, value }))),
+    body: fc.oneof(
+      text.map((value) => ({ case: "text" as const, value })),
+      fc.uint8Array({ maxLength: 30 }).map((value) => ({ case: "data" as const, value })),
+    ),
   })
   .map(({ seconds, ...rest }): Event => create(EventSchema, { ...rest, ...(seconds === null ? {} : { time: { seconds, nanos: 5 } }) }));
 
@@ -34,7 +37,11 @@ function agrees(bytes: Uint8Array): boolean {
   if (walked.kind === "rejected") return false;
   const decoded = decodes(bytes);
   expect(decoded).toBeDefined();
-  expect({ id: decoded?.id, source: decoded?.source, type: decoded?.type }).toEqual({ id: walked.id, source: walked.source, type: walked.type });
+  expect({ id: decoded?.id, source: decoded?.source, type: decoded?.type }).toEqual({
+    id: walked.id,
+    source: walked.source,
+    type: walked.type,
+  });
   return true;
 }
 
@@ -43,7 +50,8 @@ describe("walkEvent()", () => {
     fc.assert(
       fc.property(event, (given) => {
         const seconds = given.time?.seconds ?? 0n;
-        const complete = given.id !== "" && given.source !== "" && given.type !== "" && seconds >= -62_135_596_800n && seconds <= 253_402_300_799n;
+        const complete =
+          given.id !== "" && given.source !== "" && given.type !== "" && seconds >= -62_135_596_800n && seconds <= 253_402_300_799n;
         expect(agrees(toBinary(EventSchema, given))).toBe(complete);
       }),
     );
@@ -63,7 +71,10 @@ describe("walkEvent()", () => {
       }),
       { numRuns: 5_000 },
     );
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => void agrees(bytes)), { numRuns: 5_000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => void agrees(bytes)),
+      { numRuns: 5_000 },
+    );
   });
 
   const good = { id: "1", source: "s", type: "t" };

@@ -1,1 +1,1 @@
-export {};
+export { createMemoryStateStore } from "./memory-state-store.ts";

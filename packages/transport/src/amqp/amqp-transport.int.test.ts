@@ -5,35 +5,39 @@ import { describeTransport } from "../contract/index.ts";
 import type { Transport } from "../transport.ts";
 import { createAmqpTransport } from "./amqp-transport.ts";
 
-describeTransport("amqplib", async () => {
-  const url = new URL(inject("amqpUrl"));
-  const proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port || 5672) });
-  const through = new URL(url);
-  through.hostname = "127.0.0.1";
-  through.port = String(proxy.port);
-  const admin = await connect(url.href);
-  const prefix = testNamespace();
-  return {
-    connect: (): Transport => createAmqpTransport({ url: through.href, connectionName: "transport test" }),
-    prefix,
-    faults: {
-      // To a consumer both look alike: its channel is gone, and opens again on the next connection.
-      closeChannel: async () => proxy.reset(),
-      resetConnection: async () => proxy.reset(),
-      async deleteQueue(queue) {
-        const channel = await admin.createChannel();
-        await channel.deleteQueue(queue);
-        await channel.close();
+describeTransport(
+  "amqplib",
+  async () => {
+    const url = new URL(inject("amqpUrl"));
+    const proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port || 5672) });
+    const through = new URL(url);
+    through.hostname = "127.0.0.1";
+    through.port = String(proxy.port);
+    const admin = await connect(url.href);
+    const prefix = testNamespace();
+    return {
+      connect: (): Transport => createAmqpTransport({ url: through.href, connectionName: "transport test" }),
+      prefix,
+      faults: {
+        // To a consumer both look alike: its channel is gone, and opens again on the next connection.
+        closeChannel: async () => proxy.reset(),
+        resetConnection: async () => proxy.reset(),
+        async deleteQueue(queue) {
+          const channel = await admin.createChannel();
+          await channel.deleteQueue(queue);
+          await channel.close();
+        },
+        async makeFanoutExchange(name) {
+          const channel = await admin.createChannel();
+          await channel.assertExchange(name, "fanout", { durable: true });
+          await channel.close();
+        },
       },
-      async makeFanoutExchange(name) {
-        const channel = await admin.createChannel();
-        await channel.assertExchange(name, "fanout", { durable: true });
-        await channel.close();
+      async close() {
+        await admin.close();
+        await proxy.close();
       },
-    },
-    async close() {
-      await admin.close();
-      await proxy.close();
-    },
-  };
-});
+    };
+  },
+  { block: false },
+);

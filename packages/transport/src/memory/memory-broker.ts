@@ -30,7 +30,7 @@ interface MemoryQueue {
  * and archiver of one process meet. It hands over in order, takes back in order, returns what no queue matches, and confirms after a turn of the event loop.
  */
 export class MemoryBroker {
-  readonly #exchanges = new Set<string>();
+  readonly #exchanges = new Map<string, "topic" | "fanout">();
   readonly #queues = new Map<string, MemoryQueue>();
   readonly #blockedListeners = new Set<(reason: string | undefined) => void>();
   #blocked: string | undefined;
@@ -39,8 +39,10 @@ export class MemoryBroker {
     return this.#exchanges.has(name);
   }
 
-  declareExchange(name: string): void {
-    this.#exchanges.add(name);
+  /** False when it exists with another type. */
+  declareExchange(name: string): boolean {
+    if (!this.#exchanges.has(name)) this.#exchanges.set(name, "topic");
+    return this.#exchanges.get(name) === "topic";
   }
 
   hasQueue(name: string): boolean {
@@ -120,6 +122,7 @@ export class MemoryBroker {
     closeChannels: (name: string): void => this.#lose(name, "channel-error"),
     /** Connections of a queue's consumers are reset. */
     resetConnections: (name: string): void => this.#lose(name, "connection-lost"),
+    makeFanoutExchange: (name: string): void => void this.#exchanges.set(name, "fanout"),
     deleteQueue: (name: string): void => {
       const queue = this.#queues.get(name);
       this.#queues.delete(name);

@@ -79,9 +79,9 @@ class MemoryTransport implements Transport {
 }
 
 function ensureExchange(broker: MemoryBroker, { name, mode }: ExchangeSpec): void {
-  if (mode === "declare") broker.declareExchange(name);
-  if (!broker.hasExchange(name))
+  if (mode === "passive" && !broker.hasExchange(name))
     throw new WarrenError("TRANSPORT_UNAVAILABLE", `exchange ${name} does not exist yet; start the archiver, which makes it`);
+  if (!broker.declareExchange(name)) throw new WarrenError("EXCHANGE_INVALID", `exchange ${name} exists and is not a topic exchange`);
 }
 
 class MemoryConsumer implements QueueConsumer {

@@ -1,0 +1,60 @@
+import { must, type Offset } from "@warren/protocol";
+import type { ClaimResult, ConsumerRow, OffsetSave, ReceiverConfig, ReceiverRow, SaveResult, StateStore } from "../state-store.ts";
+
+/** The state in memory, for tests: nothing survives the process. `now`: wall clock, milliseconds. */
+export function createMemoryStateStore(now: () => number): StateStore {
+  const receivers = new Map<bigint, ReceiverRow>();
+  const consumers = new Map<string, ConsumerRow>();
+  let tokens = 0n;
+  const nextToken = (): bigint => (tokens += 1n);
+
+  function claim(name: string, receiverId: bigint, startAfter: Offset): ClaimResult {
+    const existing = consumers.get(name);
+    if (existing !== undefined && existing.receiverId !== receiverId) {
+      const { config } = must(receivers.get(existing.receiverId), "a consumer's receiver exists");
+      return { kind: "other-receiver", consumer: existing, config };
+    }
+    const sessionToken = nextToken();
+    const consumer: ConsumerRow =
+      existing === undefined
+        ? { name, receiverId, ackedOffset: startAfter, sessionToken, createdAt: now() }
+        : { ...existing, sessionToken };
+    consumers.set(name, consumer);
+    return { kind: "claimed", consumer, created: existing === undefined };
+  }
+
+  function save({ name, sessionToken, ackedOffset }: OffsetSave): SaveResult {
+    const existing = consumers.get(name);
+    if (existing === undefined || existing.sessionToken !== sessionToken) return { kind: "fenced", name };
+    const saved = ackedOffset > existing.ackedOffset ? ackedOffset : existing.ackedOffset;
+    consumers.set(name, { ...existing, ackedOffset: saved });
+    return { kind: "saved", name, ackedOffset: saved };
+  }
+
+  return {
+    async load() {
+      return { receivers: [...receivers.values()], consumers: [...consumers.values()] };
+    },
+    async ensureReceiver(configKey: string, config: ReceiverConfig) {
+      const existing = [...receivers.values()].find((row) => row.configKey === configKey);
+      if (existing !== undefined) return existing;
+      const row: ReceiverRow = { receiverId: BigInt(receivers.size + 1), configKey, config, phase: "creating", completeSince: undefined };
+      receivers.set(row.receiverId, row);
+      return row;
+    },
+    async markReady(receiverId, completeSince) {
+      const row = must(receivers.get(receiverId), `receiver ${receiverId} has no row`);
+      const ready: ReceiverRow = {
+        ...row,
+        phase: row.phase === "creating" ? "ready" : row.phase,
+        completeSince: row.completeSince ?? completeSince,
+      };
+      receivers.set(receiverId, ready);
+      return ready;
+    },
+    claimConsumer: async (name, receiverId, startAfter) => claim(name, receiverId, startAfter),
+    nextToken: async () => nextToken(),
+    saveOffsets: async (saves) => saves.map(save),
+    consumer: async (name) => consumers.get(name),
+  };
+}
