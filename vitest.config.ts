@@ -9,6 +9,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: ["node", "default"] } },
   test: {
+    globalSetup: ["./tools/test/servers.ts"],
     reporters: ["default", "./tools/test/closing-line.ts"],
     projects: [
       { extends: true, test: { name: "unit", include: under("test"), exclude: [...under("int.test"), ...under("e2e.test")] } },
@@ -17,7 +18,7 @@ export default defineConfig({
         test: {
           name: "int",
           include: under("int.test"),
-          globalSetup: ["./tools/test/servers.ts"],
+
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -27,7 +28,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: under("e2e.test"),
-          globalSetup: ["./tools/test/servers.ts"],
+
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

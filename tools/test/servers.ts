@@ -1,22 +1,18 @@
 import { ensureRabbitMq, startPostgres, startRabbitMq, type PrivateServer } from "@warren/testkit";
 import type { TestProject } from "vitest/node";
 
-let starting: Promise<{ readonly amqpUrl: string; readonly databaseUrl: string; readonly started: readonly PrivateServer[] }> | undefined;
-let users = 0;
-
 const say = (line: string): void => void process.stderr.write(`[servers] ${line}\n`);
 
-/** Servers for the projects that need them: those named by the environment, else private ones, started once for all projects. */
+/** Projects that need servers. */
+const users: ReadonlySet<string> = new Set(["int", "e2e"]);
+
+/** Servers for the whole run: those named by the environment, else private ones. A run of unit tests alone starts none. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  users += 1;
-  starting ??= start();
-  const { amqpUrl, databaseUrl, started } = await starting;
+  if (!project.vitest.projects.some(({ name }) => users.has(name))) return () => Promise.resolve();
+  const { amqpUrl, databaseUrl, started } = await start();
   project.provide("amqpUrl", amqpUrl);
   project.provide("databaseUrl", databaseUrl);
   return async () => {
-    users -= 1;
-    if (users > 0) return;
-    starting = undefined;
     if (started.length > 0) say("stopping the servers");
     await Promise.all(started.map((server) => server.stop()));
   };
