@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { createPostgresEventLog, migrateEventLog, type EventLog } from "@warren/event-store";
 import { openDatabase, type Database } from "@warren/postgres";
-import { encodeEvent, lastOffsetOf, silentLogger, toEvent, type EventSlice } from "@warren/protocol";
+import { encodeEvent, lastOffsetOf, must, silentLogger, toEvent, type EventSlice } from "@warren/protocol";
 import { startPostgres } from "@warren/testkit";
 import { sql } from "kysely";
 
@@ -57,7 +57,11 @@ async function open(url: string, receivers: number, each: boolean): Promise<Layo
     }),
   );
   const logs = databases.map(createPostgresEventLog);
-  return { name: each ? "a table for each" : "one table", databases, logOf: (index) => logs[index % logs.length] as EventLog };
+  return {
+    name: each ? "a table for each" : "one table",
+    databases,
+    logOf: (index) => must(logs[index % logs.length], "a layout has a log"),
+  };
 }
 
 async function measure(layout: Layout, receivers: number): Promise<Figures> {
@@ -104,10 +108,10 @@ async function measure(layout: Layout, receivers: number): Promise<Figures> {
     }
   }
   const read = count / ((performance.now() - began) / 1000);
-  const [first] = layout.databases;
+  const first = must(layout.databases[0], "a layout has a database");
   const { rows } = await sql<{ bytes: bigint }>`
     select sum(pg_total_relation_size(c.oid))::bigint as bytes from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and n.nspname like ${`bench\\_${made}\\_%`}`.execute(first?.db as never);
+    where c.relkind = 'r' and n.nspname like ${`bench\\_${made}\\_%`}`.execute(first.db);
   return { appended, read, bytes: Number(rows[0]?.bytes ?? 0n) };
 }
 

@@ -25,9 +25,10 @@ export function startGuarded(
   let printed = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (data: Buffer) => (printed = (printed + data.toString()).slice(-8_000)));
-  const ended = new Promise<string>((resolve) => child.once("close", () => resolve(printed)));
-  // The pipe must not keep us alive.
-  for (const stream of [child.stdin, child.stdout, child.stderr]) (stream as unknown as { unref(): void }).unref();
+  const ended = new Promise<string>((resolve) => child.once("exit", () => resolve(printed)));
+  // Pipes are sockets. They must not keep us alive, until we wait for the end.
+  const pipes = [child.stdin, child.stdout, child.stderr] as unknown as readonly { ref(): void; unref(): void }[];
+  for (const pipe of pipes) pipe.unref();
   child.unref();
   child.stdin.on("error", () => undefined);
   return {
@@ -35,6 +36,7 @@ export function startGuarded(
     output: () => printed,
     async stop() {
       child.ref();
+      for (const pipe of pipes) pipe.ref();
       child.stdin.end();
       await ended;
     },

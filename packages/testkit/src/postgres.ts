@@ -60,7 +60,7 @@ export async function startPostgres(
   await attempt("initdb", () => server.initialise());
   await attempt("start", () => server.start());
   // A shell that ends the server when we are gone without having stopped it.
-  const watch = startGuarded(["sh", "-c", "while :; do sleep 3600 & wait; done"], {
+  const watch = startGuarded(["tail", "-f", "/dev/null"], {
     env: process.env,
     folder: options.folder === undefined ? base : join(base, ".nothing"),
     cleanUp: `[ -f "${base}/data/postmaster.pid" ] && kill -QUIT $(head -1 "${base}/data/postmaster.pid") 2>/dev/null; sleep 0.3`,

@@ -21,9 +21,9 @@ function lastField(element: Uint8Array, fields: readonly number[]): Found | unde
   reader.length();
   let found: Found | undefined;
   while (!reader.done) {
-    const tag = reader.varint();
+    const tag = reader.tag();
     if (tag < 0) return found;
-    const field = Math.floor(tag / 8);
+    const field = tag >>> 3;
     const before = reader.position;
     if (!reader.skip(tag % 8)) return found;
     if (!fields.includes(field)) continue;

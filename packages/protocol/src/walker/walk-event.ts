@@ -1,24 +1,23 @@
 import { Limits } from "../limits.ts";
 import type { QuarantineReason } from "../event-slice.ts";
+import { isUtf8, readText } from "./utf8.ts";
 import { WireReader } from "./wire.ts";
 
-/** What a walk found: an event that decodes, or why it does not. */
+/** What a walk found: an event that decodes, or why no log can take it, with what could be read of it until then. */
 export type WalkedEvent =
   | { readonly kind: "event"; readonly id: string; readonly source: string; readonly type: string }
-  | { readonly kind: "rejected"; readonly reason: QuarantineReason; readonly detail: string };
+  | {
+      readonly kind: "rejected";
+      readonly reason: QuarantineReason;
+      readonly detail: string;
+      readonly id: string | undefined;
+      readonly source: string | undefined;
+      readonly type: string | undefined;
+    };
 
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** Fields of Event that are strings, by number; 9 is the map, 10 bytes, 5 a message. */
-const stringFields = new Map([
-  [1, "id"],
-  [2, "source"],
-  [3, "type"],
-  [4, "subject"],
-  [6, "data_content_type"],
-  [7, "data_schema"],
-  [8, "partition_key"],
-  [11, "text"],
-]);
+/** Names of Event's fields by number. */
+const fieldNames = ["", "id", "source", "type", "subject", "time", "data_content_type", "data_schema", "partition_key", "extensions", "data", "text"];
+const lengthDelimited = 2;
 
 class Rejected extends Error {
   override readonly name = "Rejected";
@@ -31,64 +30,99 @@ class Rejected extends Error {
 }
 
 /**
- * W12: walks the bytes of one Event once: tags, lengths, UTF-8, required attributes, limits. What passes decodes, and decodes to the same
- * id, source and type. Unknown fields are kept when they are well-formed; groups are not. Allocates the three strings and nothing per field.
+ * W12: walks the bytes of one Event once: tags, lengths, UTF-8, required attributes, limits; and no NUL outside the body, which PostgreSQL's text
+ * does not take. What passes decodes, to the same id, source and type. Unknown fields are kept when they are well-formed; groups are not taken.
+ * Builds nothing but the three strings. Never throws for bad bytes. `start` and `end` say where the event lies in `bytes`; default: all of it.
  */
 export function walkEvent(bytes: Uint8Array, start = 0, end = bytes.length): WalkedEvent {
-  if (end - start > Limits.eventBytes) return { kind: "rejected", reason: "too_large", detail: `event of ${end - start} bytes` };
+  const walk = new EventWalk(bytes, start, end);
   try {
-    return walk(new WireReader(bytes, start, end));
+    walk.run();
   } catch (error) {
     if (!(error instanceof Rejected)) throw error;
-    return { kind: "rejected", reason: error.reason, detail: error.message };
+    const { id, source, type } = walk;
+    return { kind: "rejected", reason: error.reason, detail: error.message, id: given(id), source: given(source), type: given(type) };
   }
+  return { kind: "event", id: walk.id, source: walk.source, type: walk.type };
 }
 
-function walk(reader: WireReader): WalkedEvent {
-  let id = "";
-  let source = "";
-  let type = "";
-  let extensions = 0;
-  let extensionBytes = 0;
-  while (!reader.done) {
-    const { field, wireType } = tag(reader);
-    const name = stringFields.get(field);
-    if (name !== undefined) {
-      if (wireType !== 2) throw new Rejected("malformed", `field ${name} has wire type ${wireType}`);
-      const from = lengthOf(reader, name);
-      const value = field === 11 ? checkText(reader.bytes, from, reader.position) : text(reader.bytes, from, reader.position, name);
-      if (field === 1) id = value;
-      else if (field === 2) source = value;
-      else if (field === 3) type = value;
-    } else if (field === 5) {
-      walkTimestamp(reader, wireType);
-    } else if (field === 9) {
-      extensionBytes += walkExtension(reader, wireType);
-      extensions += 1;
-    } else if (field === 10 && wireType !== 2) {
-      throw new Rejected("malformed", `field data has wire type ${wireType}`);
-    } else if (!reader.skip(wireType)) {
-      throw new Rejected("malformed", `field ${field} is cut off or of an unknown wire type`);
+function given(text: string): string | undefined {
+  return text === "" ? undefined : text;
+}
+
+class EventWalk {
+  id = "";
+  source = "";
+  type = "";
+  readonly #reader: WireReader;
+  #extensions = 0;
+  #extensionBytes = 0;
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.#reader = new WireReader(bytes, start, end);
+  }
+
+  run(): void {
+    const reader = this.#reader;
+    const size = reader.end - reader.position;
+    if (size > Limits.eventBytes) throw new Rejected("too_large", `event of ${size} bytes; at most ${Limits.eventBytes} are stored`);
+    while (!reader.done) this.#field(tagOf(reader));
+    if (this.#extensions > Limits.extensionCount || this.#extensionBytes > Limits.extensionBytes) {
+      const limit = `at most ${Limits.extensionCount} of ${Limits.extensionBytes} bytes are stored`;
+      throw new Rejected("too_large", `${this.#extensions} extensions of ${this.#extensionBytes} bytes; ${limit}`);
+    }
+    if (this.id === "") throw new Rejected("missing_attribute", "id is empty or missing");
+    if (this.source === "") throw new Rejected("missing_attribute", "source is empty or missing");
+    if (this.type === "") throw new Rejected("missing_attribute", "type is empty or missing");
+  }
+
+  #field(tag: number): void {
+    const reader = this.#reader;
+    const field = tag >>> 3;
+    const name = fieldNames[field];
+    if (name === undefined) {
+      if (!reader.skip(tag & 7)) throw new Rejected("malformed", `unknown field ${field} is cut off or of a wire type that is not taken`);
+      return;
+    }
+    const from = contentOf(reader, tag, name);
+    const to = reader.position;
+    switch (field) {
+      case 1:
+        this.id = readAttribute(reader.bytes, from, to, name);
+        break;
+      case 2:
+        this.source = readAttribute(reader.bytes, from, to, name);
+        break;
+      case 3:
+        this.type = readAttribute(reader.bytes, from, to, name);
+        break;
+      case 5:
+        walkTimestamp(new WireReader(reader.bytes, from, to));
+        break;
+      case 9:
+        this.#extensions += 1;
+        this.#extensionBytes += walkExtension(new WireReader(reader.bytes, from, to));
+        break;
+      case 10:
+        break;
+      case 11:
+        if (!isUtf8(reader.bytes, from, to)) throw new Rejected("bad_text", "text is not valid UTF-8");
+        break;
+      default:
+        checkAttribute(reader.bytes, from, to, name, Limits.attributeBytes);
     }
   }
-  if (extensions > Limits.extensionCount || extensionBytes > Limits.extensionBytes) {
-    throw new Rejected("too_large", `${extensions} extensions of ${extensionBytes} bytes`);
-  }
-  for (const [name, value] of Object.entries({ id, source, type })) {
-    if (value === "") throw new Rejected("missing_attribute", `${name} is empty or missing`);
-  }
-  return { kind: "event", id, source, type };
 }
 
-function tag(reader: WireReader): { readonly field: number; readonly wireType: number } {
-  const value = reader.varint();
-  const field = Math.floor(value / 8);
-  if (value < 0 || field < 1 || field > 536_870_911) throw new Rejected("malformed", "a tag is cut off or out of range");
-  return { field, wireType: value % 8 };
+function tagOf(reader: WireReader): number {
+  const tag = reader.tag();
+  if (tag < 0) throw new Rejected("malformed", "a tag is cut off or out of range");
+  return tag;
 }
 
-/** Reads a length and passes its content; returns where the content begins. */
-function lengthOf(reader: WireReader, name: string): number {
+/** Passes a length and its content; returns where the content begins. */
+function contentOf(reader: WireReader, tag: number, name: string): number {
+  if ((tag & 7) !== lengthDelimited) throw new Rejected("malformed", `field ${name} has wire type ${tag & 7}`);
   const length = reader.length();
   if (length < 0) throw new Rejected("malformed", `field ${name} is cut off`);
   const from = reader.position;
@@ -96,63 +130,54 @@ function lengthOf(reader: WireReader, name: string): number {
   return from;
 }
 
-function text(bytes: Uint8Array, from: number, to: number, name: string, limit: number = Limits.attributeBytes): string {
-  if (to - from > limit) throw new Rejected("too_large", `${name} has ${to - from} bytes`);
-  try {
-    return strict.decode(bytes.subarray(from, to));
-  } catch {
-    throw new Rejected("bad_text", `${name} is not valid UTF-8`);
+function readAttribute(bytes: Uint8Array, from: number, to: number, name: string): string {
+  checkBounds(bytes, from, to, name, Limits.attributeBytes);
+  const text = readText(bytes, from, to);
+  if (text === undefined) throw new Rejected("bad_text", `${name} is not valid UTF-8`);
+  return text;
+}
+
+function checkAttribute(bytes: Uint8Array, from: number, to: number, name: string, limit: number): void {
+  checkBounds(bytes, from, to, name, limit);
+  if (!isUtf8(bytes, from, to)) throw new Rejected("bad_text", `${name} is not valid UTF-8`);
+}
+
+/** Size, and no NUL. */
+function checkBounds(bytes: Uint8Array, from: number, to: number, name: string, limit: number): void {
+  if (to - from > limit) throw new Rejected("too_large", `${name} has ${to - from} bytes; at most ${limit} are stored`);
+  for (let i = from; i < to; i += 1) {
+    if (bytes[i] === 0) throw new Rejected("bad_text", `${name} has a NUL character`);
   }
 }
 
-/** The body as text may be long: it is checked and not kept. */
-function checkText(bytes: Uint8Array, from: number, to: number): string {
-  try {
-    strict.decode(bytes.subarray(from, to));
-    return "";
-  } catch {
-    throw new Rejected("bad_text", "text is not valid UTF-8");
-  }
-}
-
-function walkTimestamp(reader: WireReader, wireType: number): void {
-  if (wireType !== 2) throw new Rejected("malformed", `field time has wire type ${wireType}`);
-  const from = lengthOf(reader, "time");
-  const inner = new WireReader(reader.bytes, from, reader.position);
-  while (!inner.done) {
-    const { field, wireType: type } = tag(inner);
+function walkTimestamp(reader: WireReader): void {
+  while (!reader.done) {
+    const tag = tagOf(reader);
+    const field = tag >>> 3;
     if (field === 1 || field === 2) {
-      const value = type === 0 ? inner.signed() : undefined;
+      const value = (tag & 7) === 0 ? reader.signed() : undefined;
       if (value === undefined) throw new Rejected("malformed", "field time is malformed");
       // Years 1 to 9999, as google.protobuf.Timestamp has it: JSON cannot say more.
-      const [least, most] = field === 1 ? [-62_135_596_800n, 253_402_300_799n] : [0n, 999_999_999n];
-      if (value < least || value > most) throw new Rejected("malformed", `time is out of range: ${value}`);
-    } else if (!inner.skip(type)) {
+      const sane = field === 1 ? value >= -62_135_596_800n && value <= 253_402_300_799n : value >= 0n && value <= 999_999_999n;
+      if (!sane) throw new Rejected("malformed", `time is out of range: ${value}`);
+    } else if (!reader.skip(tag & 7)) {
       throw new Rejected("malformed", "field time is malformed");
     }
   }
 }
 
 /** Returns the bytes of key and value. */
-function walkExtension(reader: WireReader, wireType: number): number {
-  if (wireType !== 2) throw new Rejected("malformed", `field extensions has wire type ${wireType}`);
-  const from = lengthOf(reader, "extensions");
-  const inner = new WireReader(reader.bytes, from, reader.position);
+function walkExtension(reader: WireReader): number {
   let bytes = 0;
-  while (!inner.done) {
-    const { field, wireType: type } = tag(inner);
+  while (!reader.done) {
+    const tag = tagOf(reader);
+    const field = tag >>> 3;
     if (field === 1 || field === 2) {
-      if (type !== 2) throw new Rejected("malformed", "an extension is malformed");
-      const start = lengthOf(inner, "extensions");
-      text(
-        inner.bytes,
-        start,
-        inner.position,
-        field === 1 ? "the name of an extension" : "the value of an extension",
-        Limits.extensionBytes,
-      );
-      bytes += inner.position - start;
-    } else if (!inner.skip(type)) {
+      const from = contentOf(reader, tag, "extensions");
+      const name = field === 1 ? "the name of an extension" : "the value of an extension";
+      checkAttribute(reader.bytes, from, reader.position, name, Limits.extensionBytes);
+      bytes += reader.position - from;
+    } else if (!reader.skip(tag & 7)) {
       throw new Rejected("malformed", "an extension is malformed");
     }
   }

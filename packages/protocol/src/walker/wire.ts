@@ -44,6 +44,13 @@ export class WireReader {
     return BigInt.asIntN(64, value);
   }
 
+  /** A tag, `field number * 8 + wire type`; -1 when it is cut off, longer than 32 bits or names no field. */
+  tag(): number {
+    const start = this.position;
+    const tag = this.varint();
+    return tag < 8 || tag > 0xffff_ffff || this.position - start > 5 ? -1 : tag;
+  }
+
   /** A length that fits what is left, or -1. */
   length(): number {
     const start = this.position;
