@@ -30,4 +30,6 @@ export const anyEvent: fc.Arbitrary<Event> = fc
     time: fc.option(fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }), { nil: undefined }),
     body,
   })
-  .map(({ time, extensions, ...rest }) => newEvent({ ...rest, extensions: Object.fromEntries(extensions), time: time === undefined ? undefined : timestampFromMs(time) }));
+  .map(({ time, extensions, ...rest }) =>
+    newEvent({ ...rest, extensions: Object.fromEntries(extensions), time: time === undefined ? undefined : timestampFromMs(time) }),
+  );

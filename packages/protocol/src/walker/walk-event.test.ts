@@ -44,7 +44,9 @@ describe("walkEvent() against the decoder", () => {
   });
 
   test("W12: what it takes of an event followed by arbitrary fields decodes to the same identity", () => {
-    const varint = fc.uint8Array({ minLength: 1, maxLength: 10 }).map((bytes) => [...bytes].map((byte, i) => (i < bytes.length - 1 ? byte | 0x80 : byte & 0x7f)));
+    const varint = fc
+      .uint8Array({ minLength: 1, maxLength: 10 })
+      .map((bytes) => [...bytes].map((byte, i) => (i < bytes.length - 1 ? byte | 0x80 : byte & 0x7f)));
     const piece = fc.oneof(
       fc.tuple(fc.nat({ max: 15 }), fc.nat({ max: 7 }), varint).map(([number, wire, rest]) => [number * 8 + wire, ...rest]),
       fc.tuple(varint, varint).map(([tag, value]) => [...tag, ...value]),
@@ -58,7 +60,10 @@ describe("walkEvent() against the decoder", () => {
   });
 
   test("W12: never throws, whatever the bytes", () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => checkAgainstDecoder(bytes)), { numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => checkAgainstDecoder(bytes)),
+      { numRuns: 2000 },
+    );
   });
 });
 

@@ -16,7 +16,20 @@ export type WalkedEvent =
     };
 
 /** Names of Event's fields by number. */
-const fieldNames = ["", "id", "source", "type", "subject", "time", "data_content_type", "data_schema", "partition_key", "extensions", "data", "text"];
+const fieldNames = [
+  "",
+  "id",
+  "source",
+  "type",
+  "subject",
+  "time",
+  "data_content_type",
+  "data_schema",
+  "partition_key",
+  "extensions",
+  "data",
+  "text",
+];
 const lengthDelimited = 2;
 
 class Rejected extends Error {

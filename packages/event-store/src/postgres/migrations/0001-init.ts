@@ -2,11 +2,8 @@ import { sql, type Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 import { tablesOf } from "../tables.ts";
 
-/** Partitions of the two large tables: enough that vacuum and index work on parts, few enough that planning stays cheap. */
-const partitions = 8;
-
-/** Logs, segments, event keys, gaps and quarantine. */
-export function init(schema: string): Migration {
+/** Logs, segments, event keys, gaps and quarantine; the two large tables in so many partitions. */
+export function init(schema: string, partitions: number): Migration {
   return {
     async up(db: Kysely<unknown>): Promise<void> {
       const tables = tablesOf(schema);
