@@ -1,11 +1,12 @@
 /*
- * AMQP topic matching: words are separated by dots, `*` is exactly one word, `#` any number of them, also none. Empty words count.
+ * AMQP topic matching: words are separated by dots, `*` is exactly one word, `#` any number of them, also none. Empty words
+ * count, but an empty routing key has no word at all, as in RabbitMQ.
  * One function, used wherever patterns meet types, so that no place disagrees with RabbitMQ's bindings.
  */
 
 /** Whether `type` matches the topic `pattern`. Time: words of the pattern times words of the type, whatever the pattern. */
 export function topicMatches(pattern: string, type: string): boolean {
-  return matchWords(pattern.split("."), type.split("."));
+  return matchWords(wordsOf(pattern), wordsOf(type));
 }
 
 /** Many patterns, split once: whether any of them matches. */
@@ -14,15 +15,19 @@ export class TopicMatcher {
   readonly #all: boolean;
 
   constructor(patterns: readonly string[]) {
-    this.#patterns = patterns.map((pattern) => pattern.split("."));
+    this.#patterns = patterns.map(wordsOf);
     this.#all = patterns.includes("#");
   }
 
   matches(type: string): boolean {
     if (this.#all) return true;
-    const words = type.split(".");
+    const words = wordsOf(type);
     return this.#patterns.some((pattern) => matchWords(pattern, words));
   }
+}
+
+function wordsOf(text: string): readonly string[] {
+  return text === "" ? [] : text.split(".");
 }
 
 /** Row by row: `reachable[i]` tells whether the pattern so far matches the first i words. */

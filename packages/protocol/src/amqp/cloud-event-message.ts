@@ -14,7 +14,23 @@ export interface CloudEventMessage {
 /** Prefix of attributes in headers: that of the CloudEvents AMQP binding. */
 export const attributePrefix = "cloudEvents:";
 
-/** Writes one event in CloudEvents binary mode: attributes as headers, the body as it is. */
+/** Names of the attributes that are fields of Event (and of specversion): no extension may have one of them in a CloudEvents message. */
+export const standardAttributes: ReadonlySet<string> = new Set([
+  "specversion",
+  "id",
+  "source",
+  "type",
+  "subject",
+  "time",
+  "dataschema",
+  "datacontenttype",
+  "partitionkey",
+]);
+
+/**
+ * Writes one event in CloudEvents binary mode: attributes as headers, the body as it is. A foreign header that is called like a standard attribute
+ * and was kept as an extension goes without the prefix, as it came. `time` is written to the millisecond.
+ */
 export function toCloudEventMessage(event: Event): CloudEventMessage {
   const headers = new Map<string, HeaderValue>();
   const set = (name: string, value: string): void => {
@@ -28,7 +44,8 @@ export function toCloudEventMessage(event: Event): CloudEventMessage {
   if (event.time !== undefined) set("time", timestampDate(event.time).toISOString());
   set("dataschema", event.dataSchema);
   set("partitionkey", event.partitionKey);
-  for (const [name, value] of Object.entries(event.extensions)) headers.set(attributePrefix + name, value);
+  for (const [name, value] of Object.entries(event.extensions))
+    headers.set(standardAttributes.has(name.toLowerCase()) ? name : attributePrefix + name, value);
   const { body } = event;
   const bytes = body.case === "data" ? body.value : new TextEncoder().encode(body.case === "text" ? body.value : "");
   const contentType = event.dataContentType === "" ? undefined : event.dataContentType;

@@ -6,7 +6,8 @@ export function isNotAnAttribute(name: string): boolean {
     name === "x-death" ||
     name.startsWith("x-first-death") ||
     name.startsWith("x-last-death") ||
-    name === "x-delivery-count"
+    name === "x-delivery-count" ||
+    name === "x-acquired-count"
   );
 }
 

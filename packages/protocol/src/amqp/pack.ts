@@ -72,7 +72,7 @@ export function unpack(body: Uint8Array): Unpacked {
     const bytes = body.subarray(start, reader.position);
     const walked = walkEvent(body, from, reader.position);
     if (walked.kind === "event") events.push({ bytes, id: walked.id, source: walked.source, type: walked.type, deduplicated: true });
-    else rejected.push({ reason: walked.reason, detail: walked.detail, bytes });
+    else rejected.push({ reason: walked.reason, detail: walked.detail, bytes, source: walked.source, id: walked.id, type: walked.type });
   }
   if (body.length === 0) rejected.push({ reason: "malformed", detail: "the pack is empty", bytes: body });
   return { events, rejected };

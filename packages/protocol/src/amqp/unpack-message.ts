@@ -1,26 +1,30 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
-import type { QuarantinedEvent } from "../event-slice.ts";
+import type { QuarantineReason } from "../event-slice.ts";
 import { EventSchema, PackSchema, type Event } from "../gen/warren/v1/event_pb.ts";
 import { Limits } from "../limits.ts";
 import type { IdSource } from "../ports.ts";
+import { readText } from "../walker/utf8.ts";
 import { walkEvent } from "../walker/walk-event.ts";
 import { WireReader } from "../walker/wire.ts";
+import { standardAttributes } from "./cloud-event-message.ts";
 import { headerText, isNotAnAttribute } from "./header-text.ts";
-import type { AmqpMessage } from "./message.ts";
+import type { AmqpMessage, HeaderValue } from "./message.ts";
 import { packContentType, unpack, type Unpacked } from "./pack.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const prefixes = ["cloudEvents:", "cloudEvents_", "ce-"];
+const prefix = /^(?:cloudevents:|cloudevents_|ce-)/i;
 const textual = /^(text\/|[^;]*[/+]json\s*(;|$))/i;
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
 
 /**
  * Any AMQP message as events. A pack is sliced; a CloudEvents message (binary mode; `cloudEvents:`, `cloudEvents_` or `ce-` headers) is one event;
  * so is any other: its type is the routing key, its source `/amqp/<app id>`, its headers extensions.
  *
- * W3: a foreign `message_id` is an id only with an `app_id`, or when it is a UUID; else we make one and mark the event `dedup=none`.
- * Never throws: what no log can take is `rejected`, with bytes and reason (W12).
+ * W3: an id is taken only when we can tell whose it is: a CloudEvent's id with its source, a `message_id` with an `app_id`, or either when it is a
+ * UUID; else we make one, mark the event `dedup=none` and keep theirs as extension `messageid`. Text that was not UTF-8 cannot be told from its
+ * replacement character once the client library has decoded it: in the routing key and the id it is `bad_text`, in other headers it is kept.
+ * Nothing is decompressed. Never throws: what no log can take is `rejected`, with bytes and reason (W12).
  */
 export function unpackMessage(message: AmqpMessage, deps: { readonly ids: IdSource }): Unpacked {
   if (message.body.length > Limits.messageBytes) {
@@ -29,6 +33,8 @@ export function unpackMessage(message: AmqpMessage, deps: { readonly ids: IdSour
   }
   if (message.contentType === packContentType) return unpack(message.body);
   const { event, deduplicated } = toSingleEvent(message, deps.ids);
+  const garbled = [event.id, event.type].some((text) => text.includes("\uFFFD"));
+  if (garbled) return rejectWhole(message, event, "bad_text", "the id or the routing key is not valid UTF-8");
   const bytes = toBinary(PackSchema, create(PackSchema, { events: [event] }));
   const reader = new WireReader(bytes, 1);
   reader.length();
@@ -36,67 +42,77 @@ export function unpackMessage(message: AmqpMessage, deps: { readonly ids: IdSour
   if (walked.kind === "event") {
     return { events: [{ bytes, id: walked.id, source: walked.source, type: walked.type, deduplicated }], rejected: [] };
   }
-  const { reason, detail } = walked;
-  const rejected: QuarantinedEvent = { reason, detail, bytes: message.body, id: event.id, source: event.source, type: event.type };
-  return { events: [], rejected: [rejected] };
+  return rejectWhole(message, event, walked.reason, walked.detail);
+}
+
+function rejectWhole(message: AmqpMessage, { id, source, type }: Event, reason: QuarantineReason, detail: string): Unpacked {
+  return { events: [], rejected: [{ reason, detail, bytes: message.body, id, source, type }] };
 }
 
 function toSingleEvent(message: AmqpMessage, ids: IdSource): { readonly event: Event; readonly deduplicated: boolean } {
-  const attributes = attributesOf(message);
-  const extensions = new Map<string, string>();
-  for (const [name, value] of attributes ?? message.headers) {
-    if (attributes === undefined ? isNotAnAttribute(name) : standard.has(name)) continue;
-    extensions.set(name, headerText(value));
-  }
-  const own = (name: string): string => headerText(attributes?.get(name) ?? "");
+  const { attributes, others } = splitHeaders(message.headers);
+  const own = (name: string): string => headerText(attributes.get(name) ?? "");
   const { messageId = "", appId = "" } = message;
-  const trusted = own("id") !== "" || (messageId !== "" && (appId !== "" || uuid.test(messageId)));
-  if (!trusted) {
-    extensions.set("dedup", "none");
-    if (messageId !== "") extensions.set("messageid", messageId);
+  const id = own("id") || messageId;
+  const deduplicated = id !== "" && (appId !== "" || uuid.test(id) || (own("id") !== "" && own("source") !== ""));
+  const extensions = new Map<string, string>();
+  for (const [name, value] of others) extensions.set(name, headerText(value));
+  for (const [name, value] of attributes) {
+    if (!standardAttributes.has(name)) extensions.set(name, headerText(value));
   }
+  if (!deduplicated) {
+    extensions.set("dedup", "none");
+    if (id !== "") extensions.set("messageid", id);
+  }
+  const contentType = message.contentType ?? own("datacontenttype");
   const event = create(EventSchema, {
-    id: trusted ? own("id") || messageId : ids.uuid(),
+    id: deduplicated ? id : ids.uuid(),
     source: own("source") || `/amqp/${appId || "unknown"}`,
     type: own("type") || message.routingKey || "unnamed",
     subject: own("subject"),
-    dataContentType: message.contentType ?? "",
+    dataContentType: contentType,
     dataSchema: own("dataschema"),
     partitionKey: own("partitionkey"),
     extensions: Object.fromEntries(extensions),
-    body: bodyOf(message),
+    body: bodyOf(message.body, contentType),
   });
   const time = timeOf(own("time"), message.timestamp);
   if (time !== undefined) event.time = time;
-  return { event, deduplicated: trusted };
+  return { event, deduplicated };
 }
 
-const standard = new Set(["specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype", "partitionkey"]);
+type Headers = ReadonlyMap<string, HeaderValue>;
 
-/** CloudEvents attributes by their names without prefix; undefined when the message is not a CloudEvent. */
-function attributesOf(message: AmqpMessage): ReadonlyMap<string, unknown> | undefined {
-  const attributes = new Map<string, unknown>();
-  for (const [header, value] of message.headers) {
-    const prefix = prefixes.find((each) => header.startsWith(each));
-    if (prefix !== undefined) attributes.set(header.slice(prefix.length).toLowerCase(), value);
+/**
+ * CloudEvents attributes by their names without prefix (standard ones in lower case), and the other headers. Without `specversion`, or `id` and
+ * `source`, a message is no CloudEvent, and all its headers are others.
+ */
+function splitHeaders(headers: Headers): { readonly attributes: Headers; readonly others: Headers } {
+  const attributes = new Map<string, HeaderValue>();
+  const others = new Map<string, HeaderValue>();
+  for (const [header, value] of headers) {
+    const name = header.replace(prefix, "");
+    const lower = name.toLowerCase();
+    if (name !== header && name !== "") attributes.set(standardAttributes.has(lower) ? lower : name, value);
+    else if (!isNotAnAttribute(header)) others.set(header, value);
   }
-  return attributes.has("specversion") || (attributes.has("id") && attributes.has("source")) ? attributes : undefined;
+  if (attributes.has("specversion") || (attributes.has("id") && attributes.has("source"))) return { attributes, others };
+  return { attributes: new Map(), others: new Map([...headers].filter(([name]) => !isNotAnAttribute(name))) };
 }
 
-function bodyOf({ body, contentType = "" }: AmqpMessage): Event["body"] {
+function bodyOf(body: Uint8Array, contentType: string): Event["body"] {
   if (body.length === 0) return { case: undefined };
-  if (!textual.test(contentType)) return { case: "data", value: body };
-  try {
-    return { case: "text", value: strict.decode(body) };
-  } catch {
-    // Said to be text and is not: kept as the bytes it is.
-    return { case: "data", value: body };
-  }
+  // Said to be text and is not: kept as the bytes it is.
+  const text = textual.test(contentType) ? readText(body) : undefined;
+  return text === undefined ? { case: "data", value: body } : { case: "text", value: text };
 }
 
-/** The event's time when it is one; a nonsense time is left out, the time of storing stays. */
+/** The event's time when it is one; a nonsense time is left out, the time of storing stays. AMQP's timestamp has seconds and begins in 1970. */
 function timeOf(text: string, seconds: number | undefined): Timestamp | undefined {
-  const ms = text === "" ? (seconds ?? Number.NaN) * 1000 : Date.parse(text);
-  const sane = Number.isFinite(ms) && ms > -62_135_596_800_000 && ms < 253_402_300_800_000;
-  return sane ? timestampFromMs(ms) : undefined;
+  const ms = text === "" ? positive(seconds) * 1000 : dateTime.test(text) ? Date.parse(text) : Number.NaN;
+  return ms >= -62_135_596_800_000 && ms < 253_402_300_800_000 ? timestampFromMs(Math.floor(ms)) : undefined;
+}
+
+function positive(seconds: number | undefined): number {
+  return seconds !== undefined && seconds > 0 ? seconds : Number.NaN;
 }
