@@ -134,11 +134,11 @@ class PostgresArchiveStore implements ArchiveStore {
       insert into ${this.#table("archived_events")} (position, event_key, id, source, type, subject, event_time, recorded_at, partition_key, content_type, data_schema, extensions, body_kind, data)
       select head.before + e.place, e.event_key, e.id, e.source, e.type, e.subject, e.event_time, head.last_recorded_at, e.partition_key, e.content_type, e.data_schema, e.extensions, e.body_kind, e.data
       from head, unnest(
-        ${slices.map(({ source, id }) => eventKey(source, id))}::uuid[], ${column(({ id }) => escape(id))}::text[], ${column(({ source }) => escape(source))}::text[],
-        ${column(({ type }) => escape(type))}::text[], ${column(({ subject }) => escape(subject))}::text[],
+        ${slices.map(({ source, id }) => eventKey(source, id))}::uuid[], ${column(({ id }) => id)}::text[], ${column(({ source }) => source)}::text[],
+        ${column(({ type }) => type)}::text[], ${column(({ subject }) => subject)}::text[],
         ${column(({ time }) => (time === undefined ? null : timestampDate(time).toISOString()))}::timestamptz[],
-        ${column(({ partitionKey }) => escape(partitionKey))}::text[], ${column(({ dataContentType }) => escape(dataContentType))}::text[],
-        ${column(({ dataSchema }) => escape(dataSchema))}::text[], ${column(({ extensions }) => escape(JSON.stringify(extensions)))}::json[],
+        ${column(({ partitionKey }) => partitionKey)}::text[], ${column(({ dataContentType }) => dataContentType)}::text[],
+        ${column(({ dataSchema }) => dataSchema)}::text[], ${column(({ extensions }) => JSON.stringify(extensions))}::json[],
         ${column(({ body }) => (body.case === undefined ? bodyKinds.none : bodyKinds[body.case]))}::smallint[], ${column(bodyOf)}::bytea[]
       ) with ordinality as e(event_key, id, source, type, subject, event_time, partition_key, content_type, data_schema, extensions, body_kind, data, place)`.execute(
       db,
@@ -152,7 +152,7 @@ class PostgresArchiveStore implements ArchiveStore {
     );
     await sql`
       insert into ${this.#table("quarantine")} (content_key, reason, detail, payload)
-      select * from unnest(${keys}::uuid[], ${quarantined.map(({ reason }) => reason)}::text[], ${quarantined.map(({ detail }) => escape(detail.toWellFormed()))}::text[],
+      select * from unnest(${keys}::uuid[], ${quarantined.map(({ reason }) => reason)}::text[], ${quarantined.map(({ detail }) => detail.replaceAll("\0", "\uFFFD").toWellFormed())}::text[],
         ${quarantined.map(({ bytes }) => Buffer.from(bytes))}::bytea[])
       on conflict do nothing`.execute(db);
   }
@@ -171,21 +171,10 @@ function where(filter: ArchiveFilter): RawBuilder<unknown> {
   const conditions: RawBuilder<unknown>[] = [sql`true`];
   if (filter.patterns.length > 0 && !filter.patterns.includes("#"))
     conditions.push(sql`type ~ any(${filter.patterns.map(topicRegex)}::text[])`);
-  if (filter.source !== undefined) conditions.push(sql`source = ${escape(filter.source)}`);
+  if (filter.source !== undefined) conditions.push(sql`source = ${filter.source}`);
   if (filter.fromTime !== undefined) conditions.push(sql`recorded_at >= to_timestamp(${filter.fromTime}::float8 / 1000)`);
   if (filter.toTime !== undefined) conditions.push(sql`recorded_at < to_timestamp(${filter.toTime}::float8 / 1000)`);
   return sql.join(conditions, sql` and `);
-}
-
-/** PostgreSQL's text takes no NUL: it is written as U+2400 after an escape that doubles itself, so that nothing is lost. */
-function escape(text: string): string {
-  return text.includes("\0") || text.includes("\u241B") ? text.replaceAll("\u241B", "\u241B\u241B").replaceAll("\0", "\u241B\u2400") : text;
-}
-
-function unescape(text: string): string {
-  return text.includes("\u241B")
-    ? text.replaceAll(/\u241B(\u241B|\u2400)/g, (_, next: string) => (next === "\u2400" ? "\0" : "\u241B"))
-    : text;
 }
 
 function bodyOf({ body }: Event): Buffer {
@@ -195,14 +184,14 @@ function bodyOf({ body }: Event): Buffer {
 
 function toArchived(row: Row): ArchivedEvent {
   const event = create(EventSchema, {
-    id: unescape(row.id),
-    source: unescape(row.source),
-    type: unescape(row.type),
-    subject: unescape(row.subject),
-    partitionKey: unescape(row.partition_key),
-    dataContentType: unescape(row.content_type),
-    dataSchema: unescape(row.data_schema),
-    extensions: JSON.parse(unescape(JSON.stringify(row.extensions))) as Record<string, string>,
+    id: row.id,
+    source: row.source,
+    type: row.type,
+    subject: row.subject,
+    partitionKey: row.partition_key,
+    dataContentType: row.content_type,
+    dataSchema: row.data_schema,
+    extensions: row.extensions,
     body: toBody(row),
   });
   if (row.event_time !== null) event.time = timestampFromDate(row.event_time);
