@@ -1,9 +1,12 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate, timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Offset } from "./encoded-batch.ts";
+import { WarrenError } from "./errors.ts";
 import type { EventSlice } from "./event-slice.ts";
 import { EventSchema, PackSchema, type Event, type EventBatch } from "./gen/warren/v1/event_pb.ts";
 import { checkEventToPublish } from "./validation.ts";
+import { walkEvent } from "./walker/walk-event.ts";
+import { WireReader } from "./walker/wire.ts";
 
 /** An event before it is stored, as an application gives it. */
 export interface NewEvent {
@@ -46,7 +49,7 @@ export interface RecordedEvent {
 const utf8 = new TextEncoder();
 const isJson = (contentType: string): boolean => /^[^;]*[/+]json\s*(;|$)/i.test(contentType);
 
-/** What an application publishes, as a message: defaults filled in, not yet checked. */
+/** What an application publishes, as a message: defaults filled in. Throws EVENT_INVALID for data or a time that cannot be written; `encodeEvent` checks the rest. */
 export function toEvent(event: NewEvent, defaults: { readonly id: string; readonly now: Date }): Event {
   const body = bodyOf(event);
   return create(EventSchema, {
@@ -54,7 +57,7 @@ export function toEvent(event: NewEvent, defaults: { readonly id: string; readon
     source: event.source,
     type: event.type,
     subject: event.subject ?? "",
-    time: timestampFromDate(event.time ?? defaults.now),
+    time: toTimestamp(event.time ?? defaults.now),
     dataContentType: event.dataContentType ?? body.contentType,
     dataSchema: event.dataSchema ?? "",
     partitionKey: event.partitionKey ?? "",
@@ -67,17 +70,42 @@ function bodyOf({ data, dataContentType }: NewEvent): { readonly contentType: st
   if (data === undefined) return { contentType: "", body: { case: undefined } };
   if (data instanceof Uint8Array) return { contentType: "application/octet-stream", body: { case: "data", value: data } };
   if (typeof data === "string" && !isJson(dataContentType ?? "")) return { contentType: "text/plain", body: { case: "text", value: data } };
-  return { contentType: "application/json", body: { case: "text", value: JSON.stringify(data) } };
+  return { contentType: "application/json", body: { case: "text", value: toJsonText(data) } };
 }
 
-/** Encodes and checks an event to be published. Throws EVENT_INVALID or TOO_LARGE. */
+function toJsonText(data: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(data);
+  } catch (error) {
+    throw new WarrenError("EVENT_INVALID", "data cannot be written as JSON; give text or bytes instead", { cause: error });
+  }
+  if (text === undefined) throw new WarrenError("EVENT_INVALID", `data cannot be written as JSON: it is a ${typeof data}`);
+  return text;
+}
+
+function toTimestamp(time: Date): Timestamp {
+  if (Number.isNaN(time.getTime())) throw new WarrenError("EVENT_INVALID", "time is not a valid date");
+  return timestampFromDate(time);
+}
+
+/**
+ * Encodes and checks an event to be published. Throws EVENT_INVALID or TOO_LARGE. What it gives passes `walkEvent`: no receiver will set aside
+ * what a publisher was allowed to send.
+ */
 export function encodeEvent(event: Event): EventSlice {
-  const text = event.body.case === "text" ? event.body.value : "";
-  const encodable = text.isWellFormed();
-  if (!encodable) checkEventToPublish({ ...event, subject: text }, 0);
-  checkEventToPublish(event, 0);
+  checkEventToPublish(event);
   const bytes = toBinary(PackSchema, create(PackSchema, { events: [event] }));
-  checkEventToPublish(event, bytes.length);
+  const content = new WireReader(bytes, 1);
+  content.length();
+  const walked = walkEvent(bytes, content.position);
+  if (walked.kind === "rejected") {
+    const hint = walked.reason === "too_large" ? "; store the data elsewhere and send its address" : "";
+    throw new WarrenError(
+      walked.reason === "too_large" ? "TOO_LARGE" : "EVENT_INVALID",
+      `event ${JSON.stringify(event.id)}: ${walked.detail}${hint}`,
+    );
+  }
   return { bytes, id: event.id, source: event.source, type: event.type, deduplicated: true };
 }
 

@@ -11,7 +11,7 @@ export { decodeEvent, encodeEvent, recordedEvents, toEvent, toRecordedEvent } fr
 export { Limits, Times } from "./limits.ts";
 export { silentLogger, systemClock, type Clock, type IdSource, type LogFields, type Logger, type Timer } from "./ports.ts";
 export { TopicMatcher, topicMatches } from "./topic.ts";
-export { canonicalPatterns, checkConsumerName, checkEventToPublish, checkPatterns, type EventAttributes } from "./validation.ts";
+export { canonicalPatterns, checkConsumerName, checkPatterns } from "./validation.ts";
 export { sameContent } from "./walker/same-content.ts";
 export { eventEndsOf, eventTag, joinSlices } from "./walker/walk-batch.ts";
 export { walkEvent, type WalkedEvent } from "./walker/walk-event.ts";

@@ -8,6 +8,8 @@ export const Limits = {
   /** All extensions of one event, keys and values. */
   extensionBytes: 16 * 1024,
   extensionCount: 64,
+  /** The name of an extension that *we* publish. */
+  extensionNameBytes: 200,
   /** Id, source, subject, schema, content type, partition key: each. Source and id are also limited by AMQP's 255-byte short strings where they become one. */
   attributeBytes: 4 * 1024,
   /** An event type that *we* publish; it is the routing key. What arrives may be any AMQP routing key. */

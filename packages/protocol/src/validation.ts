@@ -3,6 +3,8 @@ import { Limits } from "./limits.ts";
 
 const utf8 = new TextEncoder();
 const patternWord = /^(?:[A-Za-z0-9_-]+|\*|#)$/;
+/** The most that AMQP takes in a short string. */
+const shortStringBytes = 255;
 const typeWord = /^[A-Za-z0-9_-]+$/;
 
 /** Throws NAME_INVALID unless `name` is 1 to 200 bytes of NFC text without control characters, line separators or outer spaces. */
@@ -55,6 +57,19 @@ export function canonicalPatterns(patterns: readonly string[]): readonly string[
   return [...new Set(patterns)].toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
+/** Names of the attributes that are fields of Event (and of specversion): no extension of an event that we publish may have one of them. */
+export const standardAttributes: ReadonlySet<string> = new Set([
+  "specversion",
+  "id",
+  "source",
+  "type",
+  "subject",
+  "time",
+  "dataschema",
+  "datacontenttype",
+  "partitionkey",
+]);
+
 /** What is checked of an event before it is published. */
 export interface EventAttributes {
   readonly id: string;
@@ -65,18 +80,16 @@ export interface EventAttributes {
   readonly dataSchema: string;
   readonly partitionKey: string;
   readonly extensions: Readonly<Record<string, string>>;
+  readonly body:
+    | { readonly case: "text"; readonly value: string }
+    | { readonly case: "data"; readonly value: Uint8Array }
+    | { readonly case: undefined };
 }
 
-/** Throws EVENT_INVALID unless an event may be published; `encodedBytes` above the limit: TOO_LARGE. Binds only what *we* publish. */
-export function checkEventToPublish(event: EventAttributes, encodedBytes: number): void {
+/** Throws EVENT_INVALID unless an event may be published. Binds only what *we* publish; its size is checked when it is encoded. */
+export function checkEventToPublish(event: EventAttributes): void {
   const wrong = wrongType(event.type) ?? wrongAttributes(event) ?? wrongExtensions(event.extensions);
   if (wrong !== undefined) throw new WarrenError("EVENT_INVALID", `event ${JSON.stringify(event.id.slice(0, 100))}: ${wrong}`);
-  if (encodedBytes > Limits.eventBytes) {
-    throw new WarrenError(
-      "TOO_LARGE",
-      `event ${event.id} has ${encodedBytes} bytes, at most ${Limits.eventBytes} are allowed; store the data elsewhere and send its address`,
-    );
-  }
 }
 
 function wrongType(type: string): string | undefined {
@@ -95,12 +108,20 @@ function wrongAttributes(event: EventAttributes): string | undefined {
   if (event.id === "") return "id is empty";
   const { id, source, subject, dataContentType, dataSchema, partitionKey } = event;
   for (const [name, value] of Object.entries({ id, source, subject, dataContentType, dataSchema, partitionKey })) {
-    if (!value.isWellFormed()) return `${name} is not valid Unicode`;
     // A message id and a content type are AMQP short strings.
-    const limit = name === "id" || name === "dataContentType" ? 255 : Limits.attributeBytes;
-    if (utf8.encode(value).length > limit) return `${name} has more than ${limit} bytes`;
+    const limit = name === "id" || name === "dataContentType" ? shortStringBytes : Limits.attributeBytes;
+    const wrong = wrongText(name, value, limit);
+    if (wrong !== undefined) return wrong;
   }
-  return undefined;
+  // What AMQP clients make of bytes that are not UTF-8: a receiver could not tell it from a garbled id.
+  if (id.includes("\uFFFD")) return "id has the replacement character U+FFFD";
+  return event.body.case === "text" && !event.body.value.isWellFormed() ? "the data is not valid Unicode; send it as bytes" : undefined;
+}
+
+function wrongText(name: string, value: string, limit: number): string | undefined {
+  if (!value.isWellFormed()) return `${name} is not valid Unicode`;
+  if (value.includes("\0")) return `${name} has a NUL character`;
+  return utf8.encode(value).length > limit ? `${name} has more than ${limit} bytes` : undefined;
 }
 
 function wrongExtensions(extensions: Readonly<Record<string, string>>): string | undefined {
@@ -108,7 +129,13 @@ function wrongExtensions(extensions: Readonly<Record<string, string>>): string |
   if (entries.length > Limits.extensionCount) return `${entries.length} extensions, at most ${Limits.extensionCount} are allowed`;
   let bytes = 0;
   for (const [name, value] of entries) {
-    if (name === "" || !name.isWellFormed() || !value.isWellFormed()) return "an extension is not valid Unicode, or has no name";
+    if (name === "") return "an extension has no name";
+    if (standardAttributes.has(name.toLowerCase())) return `extension ${JSON.stringify(name)} has the name of an attribute; set that one`;
+    // With its prefix it is the name of an AMQP header, a short string.
+    const wrong =
+      wrongText("the name of an extension", name, Limits.extensionNameBytes) ??
+      wrongText(`extension ${name}`, value, Limits.extensionBytes);
+    if (wrong !== undefined) return wrong;
     bytes += utf8.encode(name).length + utf8.encode(value).length;
   }
   return bytes > Limits.extensionBytes ? `extensions have ${bytes} bytes, at most ${Limits.extensionBytes} are allowed` : undefined;

@@ -1,5 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../gen/warren/v1/event_pb.ts";
+import { standardAttributes } from "../validation.ts";
 import type { HeaderValue } from "./message.ts";
 
 /** An event as one AMQP message in CloudEvents binary mode, for exchanges whose other readers do not know packs. */
@@ -13,19 +14,6 @@ export interface CloudEventMessage {
 
 /** Prefix of attributes in headers: that of the CloudEvents AMQP binding. */
 export const attributePrefix = "cloudEvents:";
-
-/** Names of the attributes that are fields of Event (and of specversion): no extension may have one of them in a CloudEvents message. */
-export const standardAttributes: ReadonlySet<string> = new Set([
-  "specversion",
-  "id",
-  "source",
-  "type",
-  "subject",
-  "time",
-  "dataschema",
-  "datacontenttype",
-  "partitionkey",
-]);
 
 /**
  * Writes one event in CloudEvents binary mode: attributes as headers, the body as it is. A foreign header that is called like a standard attribute

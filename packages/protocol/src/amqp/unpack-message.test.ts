@@ -1,6 +1,8 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeEvent, encodeEvent, toEvent } from "../event.ts";
 import { Limits } from "../limits.ts";
+import { anyEvent } from "../testing/any-event.ts";
 import { TopicMatcher } from "../topic.ts";
 import { toCloudEventMessage } from "./cloud-event-message.ts";
 import type { AmqpMessage, HeaderValue } from "./message.ts";
@@ -66,6 +68,87 @@ describe("unpackMessage()", () => {
     expect(event).toMatchObject({ type: "order.created", dataContentType: "application/json", body: { case: "text", value: '{"a":1}' } });
     expect(event.extensions).toEqual({ tenant: "a", n: "7", table: '{"k":[1,"x"]}', dedup: "none" });
     expect(event.time?.seconds).toBe(1_700_000_000n);
+  });
+
+  test("any event goes through CloudEvents binary mode unchanged", () => {
+    fc.assert(
+      fc.property(anyEvent, (event) => {
+        // An empty body and no body are one thing in AMQP; text is told from bytes by its content type.
+        const sent = { ...event, dataContentType: "text/plain", body: { case: "text", value: "x" } as const };
+        if (sent.id.includes("\uFFFD") || sent.type.includes("\uFFFD")) return;
+        const { deduplicated, ...back } = single(toCloudEventMessage(sent));
+        expect(deduplicated).toBe(true);
+        expect(back).toEqual(sent);
+      }),
+    );
+  });
+
+  test("keeps an extension that is called like an attribute", () => {
+    const sent = { ...newEvent(1), extensions: { id: "theirs", Time: "noon" } };
+    const written = toCloudEventMessage({ ...sent, extensions: { id: "theirs", Time: "noon" } });
+    expect(single(written)).toMatchObject({ id: "e1", time: sent.time, extensions: { id: "theirs", Time: "noon" } });
+  });
+
+  test("W3: takes a CloudEvent's id only with its source, an app_id, or when it is a UUID", () => {
+    const header = [
+      ["cloudEvents:specversion", "1.0"],
+      ["cloudEvents:id", "42"],
+    ] as const;
+    expect(single(message({ header }))).toMatchObject({
+      id: ids.uuid(),
+      deduplicated: false,
+      extensions: { dedup: "none", messageid: "42" },
+    });
+    expect(single(message({ header, appId: "shop" }))).toMatchObject({ id: "42", source: "/amqp/shop", deduplicated: true });
+    expect(single(message({ header: [...header, ["cloudEvents:source", "/s"]] }))).toMatchObject({
+      id: "42",
+      source: "/s",
+      deduplicated: true,
+    });
+    const noId = [header[0], ["cloudEvents:source", "/s"]] as const;
+    expect(single(message({ header: noId, messageId: "42" }))).toMatchObject({ id: ids.uuid(), source: "/s", deduplicated: false });
+  });
+
+  test("keeps the other headers of a CloudEvent, and those that only look like one", () => {
+    const header = [
+      ["CE-Id", "1"],
+      ["CE-Source", "/s"],
+      ["ce-datacontenttype", "text/plain"],
+      ["ce-tenantId", "a"],
+      ["traceparent", "00"],
+      ["x-death", []],
+    ] as const;
+    const event = single(message({ header, contentType: undefined }));
+    expect(event).toMatchObject({ id: "1", source: "/s", dataContentType: "text/plain", body: { case: "text", value: '{"a":1}' } });
+    expect(event.extensions).toEqual({ tenantId: "a", traceparent: "00" });
+    expect(single(message({ header: [["ce-id", "1"]] })).extensions).toEqual({ "ce-id": "1", dedup: "none" });
+  });
+
+  test.each([
+    ["2026-11-24T10:00:00.5+02:00", 1_795_507_200n],
+    ["2026-11-24T08:00:00Z", 1_795_507_200n],
+    ["1", undefined],
+    ["2026-13-45T99:00:00Z", undefined],
+    ["tomorrow", undefined],
+  ])("reads the time %s of a CloudEvent as %s", (time, seconds) => {
+    const header = [
+      ["ce-id", "1"],
+      ["ce-source", "/s"],
+      ["ce-time", time],
+    ] as const;
+    expect(single(message({ header })).time?.seconds).toBe(seconds);
+  });
+
+  test.each<[string, Partial<AmqpMessage>]>([
+    ["a routing key that was not UTF-8", { routingKey: "a.\uFFFD" }],
+    ["a message id that was not UTF-8", { messageId: "\uFFFD", appId: "shop" }],
+    ["NUL in the message id", { messageId: "a\0", appId: "shop" }],
+    ["NUL in the routing key", { routingKey: "a\0" }],
+    ["NUL in a header", { headers: new Map([["k", "a\0"]]) }],
+    ["NUL in the name of a header", { headers: new Map([["k\0", "a"]]) }],
+  ])("W12: sets aside %s as bad_text, with its bytes", (_name, more) => {
+    const given = message(more);
+    expect(unpackMessage(given, { ids })).toMatchObject({ events: [], rejected: [{ reason: "bad_text", bytes: given.body }] });
   });
 
   test("keeps a header named __proto__ as what it is", () => {

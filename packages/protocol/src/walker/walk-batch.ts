@@ -23,17 +23,23 @@ export function eventEndsOf(bytes: Uint8Array): Uint32Array | undefined {
   return Uint32Array.from(ends);
 }
 
-/** Slices one after another, as one stretch of bytes: what a segment is made of. Copies once, and not at all when there is one slice. */
+/**
+ * Slices one after another, as one stretch of bytes: what a segment is made of. Throws ILLEGAL_STATE for none. Slices that lie side by side in one
+ * buffer (a whole pack) are not copied, unless that would keep a buffer alive that is more than twice as large: a segment may stay in memory long.
+ */
 export function joinSlices(slices: readonly Pick<EventSlice, "bytes">[]): { readonly bytes: Uint8Array; readonly eventEnds: Uint32Array } {
+  const [first] = slices;
+  assert(first !== undefined, "a segment has at least one event");
+  const { buffer, byteOffset } = first.bytes;
   const eventEnds = new Uint32Array(slices.length);
   let size = 0;
-  slices.forEach((slice, index) => {
-    size += slice.bytes.length;
+  let together = true;
+  slices.forEach(({ bytes }, index) => {
+    together &&= bytes.buffer === buffer && bytes.byteOffset === byteOffset + size;
+    size += bytes.length;
     eventEnds[index] = size;
   });
-  const [only] = slices;
-  assert(only !== undefined, "a segment has at least one event");
-  if (slices.length === 1) return { bytes: only.bytes, eventEnds };
+  if (together && buffer.byteLength <= 2 * size) return { bytes: new Uint8Array(buffer, byteOffset, size), eventEnds };
   const bytes = new Uint8Array(size);
   let at = 0;
   for (const slice of slices) {
