@@ -11,6 +11,8 @@ describe("topicRegex()", () => {
       fc.property(fc.array(part, { minLength: 1, maxLength: 5 }), fc.array(word, { minLength: 1, maxLength: 5 }), (pattern, words) => {
         // "#.#" is one "#", and is refused where patterns come in.
         fc.pre(!pattern.some((each, index) => each === "#" && pattern[index + 1] === "#"));
+        // A stored type is never empty; only there do they differ, as an empty routing key has no word.
+        fc.pre(words.join(".") !== "");
         expect(new RegExp(topicRegex(pattern.join("."))).test(words.join("."))).toBe(topicMatches(pattern.join("."), words.join(".")));
       }),
       { numRuns: 2_000 },
