@@ -11,7 +11,7 @@ port=${2:-5673}
 command -v debootstrap >/dev/null || { echo "install debootstrap first: apt-get install debootstrap" >&2; exit 1; }
 
 if [ ! -x "$root/usr/lib/rabbitmq/bin/rabbitmq-server" ]; then
-  mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -1 | tr -d ' ')
+  mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | tr -d ' ' | awk 'NR == 1') || true
   debootstrap --variant=minbase trixie "$root" ${mirror:+"$mirror"}
   # Installing must not start a broker.
   printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"

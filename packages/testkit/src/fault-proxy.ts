@@ -5,6 +5,8 @@ export interface FaultProxy {
   readonly port: number;
   /** Resets all connections; new ones are taken. */
   reset(): void;
+  /** Resets the next `count` connections as soon as the server answers: in the middle of their set-up. */
+  resetNext(count: number): void;
   /** Takes connections and bytes, and passes nothing on, until `resume`. */
   blackhole(): void;
   /** Passes on what clients send, and swallows the answers, until `resume`. */
@@ -21,8 +23,16 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
   const pairs = new Set<readonly [Socket, Socket]>();
   let dark = false;
   let mute = false;
+  let doomed = 0;
   const server = createServer((client) => {
     const upstream = connect(target.port, target.host);
+    if (doomed > 0) {
+      doomed -= 1;
+      upstream.once("data", () => {
+        client.resetAndDestroy();
+        upstream.destroy();
+      });
+    }
     const pair = [client, upstream] as const;
     pairs.add(pair);
     for (const [from, to] of [pair, [upstream, client] as const]) {
@@ -55,6 +65,7 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
     reset,
     refuse,
     accept: () => listen(port),
+    resetNext: (count) => (doomed = count),
     blackhole: () => (dark = true),
     swallowAnswers: () => (mute = true),
     resume() {

@@ -107,8 +107,10 @@ export class AmqpPublisher implements MessagePublisher {
     try {
       const body = Buffer.from(message.body.buffer, message.body.byteOffset, message.body.byteLength);
       const more = channel.publish(message.exchange, message.routingKey, body, toPublishOptions(message, seq), (error) => {
-        // A channel that closes calls back with an error: that is not an answer of RabbitMQ.
-        if (this.#channel === channel) this.#dispatch({ kind: error === null || error === undefined ? "confirmed" : "nacked", seq });
+        if (this.#channel !== channel) return;
+        if (error === null || error === undefined) this.#dispatch({ kind: "confirmed", seq });
+        // A channel that closes calls back with another error, before it says that it closed: that is no answer of RabbitMQ, the message is sent again.
+        else if (messageOf(error) === "message nacked") this.#dispatch({ kind: "nacked", seq });
       });
       if (!more) this.#state = stepWindow(this.#state, { kind: "full" }).state;
       return more;

@@ -22,6 +22,7 @@ describeTransport(
         // To a consumer both look alike: its channel is gone, and opens again on the next connection.
         closeChannel: async () => proxy.reset(),
         resetConnection: async () => proxy.reset(),
+        resetDuringSetup: async (count) => proxy.resetNext(count),
         async deleteQueue(queue) {
           const channel = await admin.createChannel();
           await channel.deleteQueue(queue);

@@ -12,6 +12,8 @@ export interface TransportUnderTest {
     closeChannel(queue: string): Promise<void>;
     /** The connection of the consumer is reset. */
     resetConnection(queue: string): Promise<void>;
+    /** The next `count` tries to connect are reset before they are set up. */
+    resetDuringSetup(count: number): Promise<void>;
     deleteQueue(queue: string): Promise<void>;
     /** Undefined where it cannot be done to the server at hand. */
     block?: ((reason: string | undefined) => Promise<void>) | undefined;
@@ -165,6 +167,20 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
         expect(after.filter((line) => line !== "again 1")).toEqual(["again 2", "again 3", "again 4"]);
       });
     }
+
+    test("a connection that is reset while it is set up is tried again, and nothing is lost", async () => {
+      const recorder = new Recorder();
+      const sender = await publisher();
+      consume(recorder);
+      expect(await sender.publish(message("1"))).toEqual({ kind: "ok" });
+      await recorder.until("got 1");
+      await subject.faults.resetDuringSetup(4);
+      await subject.faults.resetConnection(`${exchange}.q`);
+      const outcome = sender.publish(message("2"));
+      await recorder.until("opened 2");
+      expect(await outcome).toEqual({ kind: "ok" });
+      await recorder.until("got 2");
+    });
 
     test("W4: hands a queue over in order when its consumer closes", async () => {
       const [first, second] = [new Recorder(), new Recorder()];

@@ -34,6 +34,7 @@ export class MemoryBroker {
   readonly #queues = new Map<string, MemoryQueue>();
   readonly #blockedListeners = new Set<(reason: string | undefined) => void>();
   #blocked: string | undefined;
+  #doomed = 0;
 
   hasExchange(name: string): boolean {
     return this.#exchanges.has(name);
@@ -61,6 +62,13 @@ export class MemoryBroker {
     queue.patterns = new Set([...queue.patterns, ...patterns]);
     queue.matcher = new TopicMatcher([...queue.patterns]);
     this.#queues.set(name, queue);
+  }
+
+  /** Whether this try to connect is reset. */
+  resetsSetup(): boolean {
+    if (this.#doomed === 0) return false;
+    this.#doomed -= 1;
+    return true;
   }
 
   /** Messages that wait in a queue, handed over or not. */
@@ -123,6 +131,8 @@ export class MemoryBroker {
     /** Connections of a queue's consumers are reset. */
     resetConnections: (name: string): void => this.#lose(name, "connection-lost"),
     makeFanoutExchange: (name: string): void => void this.#exchanges.set(name, "fanout"),
+    /** The next tries of consumers to open are reset. */
+    resetDuringSetup: (count: number): void => void (this.#doomed = count),
     deleteQueue: (name: string): void => {
       const queue = this.#queues.get(name);
       this.#queues.delete(name);

@@ -12,6 +12,7 @@ describeTransport(
       faults: {
         closeChannel: async (queue) => broker.faults.closeChannels(queue),
         resetConnection: async (queue) => broker.faults.resetConnections(queue),
+        resetDuringSetup: async (count) => broker.faults.resetDuringSetup(count),
         deleteQueue: async (queue) => broker.faults.deleteQueue(queue),
         makeFanoutExchange: async (name) => broker.faults.makeFanoutExchange(name),
         block: async (reason) => broker.faults.block(reason),

@@ -124,6 +124,7 @@ class MemoryConsumer implements QueueConsumer {
     const { topology, prefetch, handler, queueMissing } = this.#options;
     if (this.#closed) return;
     try {
+      if (this.#broker.resetsSetup()) throw new WarrenError("TRANSPORT_UNAVAILABLE", "the connection was reset while it was set up");
       ensureExchange(this.#broker, topology.exchange);
       if (this.#existing && !this.#broker.hasQueue(topology.queue.name)) await queueMissing();
       this.#broker.declareQueue(topology.exchange.name, topology.queue);
