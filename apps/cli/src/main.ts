@@ -4,6 +4,7 @@ import { addAdminCommands, addArchiveCommands } from "./commands/admin.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addEventCommands } from "./commands/events.ts";
 import { addServeCommand } from "./commands/serve.ts";
+import { setExitCode } from "./exit-code.ts";
 
 const program = new Command("warren").description("Events for teams that run RabbitMQ and PostgreSQL").exitOverride();
 addDevCommand(program);
@@ -24,7 +25,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode;
+    setExitCode(error.exitCode);
   } else {
     const text = isWarrenError(error)
       ? `${error.code}: ${error.message}`
@@ -32,6 +33,6 @@ try {
         ? (error.stack ?? error.message)
         : String(error);
     process.stderr.write(`warren: ${text}\n`);
-    process.exitCode = 1;
+    setExitCode(1);
   }
 }

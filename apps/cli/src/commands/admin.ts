@@ -7,6 +7,7 @@ import { AdminService, ArchiveService, ConsumerState, EventSchema, type Archived
 import type { Command } from "commander";
 import { print, printRows, toJsonLine } from "../output.ts";
 import { withServerOptions, type ServerOptions } from "./client-options.ts";
+import { setExitCode } from "../exit-code.ts";
 
 const connect = (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true, defaultTimeoutMs: 10_000 });
 
@@ -61,7 +62,7 @@ export function addAdminCommands(program: Command): void {
     async (options: ServerOptions) => {
       const results = await Promise.all([ready("broker", options.broker), ready("archiver", options.archiver)]);
       printRows(results, options.output);
-      if (results.some(({ status }) => status !== "ok")) process.exitCode = 2;
+      if (results.some(({ status }) => status !== "ok")) setExitCode(2);
     },
   );
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { startDevSystem } from "../dev/dev-system.ts";
 import { tour } from "../dev/tour.ts";
 import { print } from "../output.ts";
+import { setExitCode } from "../exit-code.ts";
 
 interface DevCommandOptions {
   readonly tour?: boolean;
@@ -50,7 +51,7 @@ async function dev(options: DevCommandOptions): Promise<void> {
   const right = options.tour === true || once ? await tour(system, say) : true;
   if (once) {
     await system.stop();
-    process.exitCode = right ? 0 : 1;
+    setExitCode(right ? 0 : 1);
     return;
   }
   print(`

@@ -11,6 +11,7 @@ import { githubEvents } from "../github-events.ts";
 import { print, toJsonLine } from "../output.ts";
 import { Follower } from "./follower.ts";
 import { startRealSystem } from "./real-system.ts";
+import { setExitCode } from "../exit-code.ts";
 
 interface DemoSystem {
   readonly brokerUrl: string;
@@ -38,7 +39,7 @@ export async function demo(embedded: boolean): Promise<void> {
   const system = embedded ? await openEmbedded(say) : await openReal(say);
   try {
     const { right, verdict } = await story(system, embedded, say);
-    process.exitCode = right ? 0 : 1;
+    setExitCode(right ? 0 : 1);
     // The last line, whatever the servers print while they stop.
     process.once("exit", () => print(verdict));
   } finally {
