@@ -1,5 +1,5 @@
 import { Times, WarrenError, type Logger } from "@warren/protocol";
-import { Kysely, PostgresDialect } from "kysely";
+import { Kysely, PostgresDialect, sql } from "kysely";
 import pg from "pg";
 
 /** How to reach a database. */
@@ -73,7 +73,7 @@ export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables>
     schema,
     async ping() {
       try {
-        await pool.query("select 1");
+        await sql`select 1`.execute(db);
       } catch (error) {
         throw new WarrenError(
           "STORE_UNAVAILABLE",
@@ -121,7 +121,8 @@ function destroyBroken(pool: pg.Pool): pg.Pool {
     client.release = (error?: Error | boolean) => {
       client.query = query as pg.PoolClient["query"];
       client.release = release;
-      release(error ?? broken);
+      // kysely passes false for a client it finds sound.
+      release(error === undefined || error === false ? broken : error);
     };
     return client;
   };
