@@ -91,7 +91,7 @@ describe("the archiver on real servers", () => {
 
   test("refuses a wrong configuration with every problem and its cure", () => {
     expect(() => readArchiverConfig({ WARREN_AMQP_URL: "http://x", WARREN_NAMESPACE: "Ünder" })).toThrow(
-      /WARREN_AMQP_URL must look like amqp:.*WARREN_DATABASE_URL is not set.*WARREN_NAMESPACE must be a lower-case letter/s,
+      /WARREN_AMQP_URL must look like amqp:.*WARREN_DATABASE_URL is not set.*WARREN_NAMESPACE is "Ünder"; it must be a lower-case letter/s,
     );
     const good = { WARREN_AMQP_URL: "amqp://x", WARREN_DATABASE_URL: "postgres://x" };
     expect(() => readArchiverConfig({ ...good, WARREN_LISTEN: "nowhere" })).toThrow("must look like 127.0.0.1:7070");

@@ -1,8 +1,17 @@
 import { createPostgresArchiveStore, migrateArchive, type ArchiveStore } from "@warren/event-store/archive";
 import { openDatabase, schemaName } from "@warren/postgres";
-import { backoffDelay, isWarrenError, systemClock, type Clock, type Logger } from "@warren/protocol";
+import { systemClock, type Clock, type Logger } from "@warren/protocol";
 import { ArchiveService } from "@warren/protocol/v1";
-import { createMetrics, HealthRegistry, startServer, type ListenAddress, type RunningServer } from "@warren/service";
+import {
+  createMetrics,
+  describeConfig,
+  HealthRegistry,
+  pollHealth,
+  startServer,
+  waitForStore,
+  type ListenAddress,
+  type RunningServer,
+} from "@warren/service";
 import type { ExchangeSpec, Transport } from "@warren/transport";
 import { createAmqpTransport } from "@warren/transport/amqp";
 import { uuidv7 } from "uuidv7";
@@ -20,6 +29,9 @@ export interface ArchiverParts {
   readonly logger: Logger;
   /** Makes the tables; tried again while the database is away. */
   readonly prepare?: (() => Promise<void>) | undefined;
+  /** Throws while the database does not answer; asked from time to time, for readiness. */
+  readonly checkStore?: (() => Promise<void>) | undefined;
+  /** Closes what was opened for this archiver alone. */
   readonly dispose?: (() => Promise<void>) | undefined;
   readonly clock?: Clock | undefined;
 }
@@ -41,9 +53,12 @@ export function createArchiver(parts: ArchiverParts): Archiver {
   const writer = new ArchiveWriter({ transport, store, clock, ids: { uuid: uuidv7 }, random: Math.random, logger });
   const health = new HealthRegistry();
   const metrics = createMetrics();
+  const stopping = new AbortController();
+  const database = parts.checkStore === undefined ? undefined : pollHealth("database", parts.checkStore, clock);
   let server: RunningServer | undefined;
+  let closing: Promise<void> | undefined;
   health.add({ name: "rabbitmq", problem: () => writer.problems.rabbitmq });
-  health.add({ name: "database", problem: () => writer.problems.database });
+  health.add({ name: "database", problem: () => database?.problem() ?? writer.problems.database });
   metrics.counter("archiver_events", "Events stored in the archive", () => [{ value: writer.counters.stored }]);
   metrics.counter("archiver_duplicates_dropped", "Events dropped because they are archived already", () => [
     { value: writer.counters.repeats },
@@ -57,7 +72,8 @@ export function createArchiver(parts: ArchiverParts): Archiver {
     get counters() {
       return writer.counters;
     },
-    async start(signal) {
+    async start(outer) {
+      const signal = AbortSignal.any([outer, stopping.signal]);
       server = await startServer({
         listen,
         services: [ArchiveService],
@@ -67,34 +83,33 @@ export function createArchiver(parts: ArchiverParts): Archiver {
         logger,
       });
       logger.info("listening", { url: server.url });
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          await parts.prepare?.();
-          break;
-        } catch (error) {
-          signal.throwIfAborted();
-          if (!isWarrenError(error, "STORE_UNAVAILABLE")) throw error;
-          logger.warn("waiting for the database", { error: error.message });
-          await new Promise<void>((resolve) => clock.after(backoffDelay(attempt, Math.random), resolve));
-        }
-      }
+      await waitForStore(parts.prepare ?? noTables, { clock, random: Math.random, logger }, signal);
       writer.start(exchange, `${namespace}.archive`);
       health.started = true;
     },
-    async drain() {
+    drain() {
       health.draining = true;
-      await writer.stop();
-      await server?.drain();
-      await transport.close();
-      await metrics.close();
-      await parts.dispose?.();
+      stopping.abort(new Error("the archiver drains"));
+      closing ??= (async () => {
+        await writer.stop();
+        await server?.drain();
+        database?.close();
+        await transport.close();
+        await metrics.close();
+        await parts.dispose?.();
+      })();
+      return closing;
     },
   };
 }
 
+/** A store in memory needs none. */
+const noTables = (): Promise<void> => Promise.resolve();
+
 /** An archiver on RabbitMQ and PostgreSQL, as its configuration says. */
 export function openArchiver(config: ArchiverConfig, logger: Logger): Archiver {
   const { amqpUrl, databaseUrl, listen, namespace, exchange } = config;
+  logger.info("configuration", describeConfig(config));
   const database = openDatabase<unknown>({
     url: databaseUrl,
     schema: schemaName(namespace, "archive"),
@@ -109,6 +124,7 @@ export function openArchiver(config: ArchiverConfig, logger: Logger): Archiver {
     exchange,
     logger,
     prepare: () => migrateArchive(database),
+    checkStore: () => database.ping(),
     dispose: () => database.close(),
   });
 }

@@ -1,6 +1,5 @@
-import { baseConfig, loadConfig, parseListen, type Environment, type ListenAddress } from "@warren/service";
+import { baseConfig, listenVariable, loadConfig, type Environment, type ListenAddress } from "@warren/service";
 import type { ExchangeSpec } from "@warren/transport";
-import { z } from "zod";
 
 /** What the archiver is told by its environment; apps/archiver/README.md is the table of it. */
 export interface ArchiverConfig {
@@ -13,7 +12,7 @@ export interface ArchiverConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
 }
 
-const shape = { ...baseConfig, WARREN_LISTEN: z.string().default("127.0.0.1:7071") };
+const shape = { ...baseConfig, WARREN_LISTEN: listenVariable("127.0.0.1:7071") };
 
 /** Throws CONFIG_INVALID with every problem. */
 export function readArchiverConfig(environment: Environment): ArchiverConfig {
@@ -21,7 +20,7 @@ export function readArchiverConfig(environment: Environment): ArchiverConfig {
   return {
     amqpUrl: config.WARREN_AMQP_URL,
     databaseUrl: config.WARREN_DATABASE_URL,
-    listen: parseListen(config.WARREN_LISTEN),
+    listen: config.WARREN_LISTEN,
     namespace: config.WARREN_NAMESPACE,
     exchange:
       config.WARREN_EXCHANGE === undefined

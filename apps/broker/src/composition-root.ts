@@ -1,9 +1,18 @@
 import { migrateEventLog, createPostgresEventLog, type EventLog } from "@warren/event-store";
 import { openDatabase, schemaName } from "@warren/postgres";
-import { backoffDelay, isWarrenError, systemClock, type Clock, type IdSource, type Logger } from "@warren/protocol";
+import { systemClock, Times, type Clock, type IdSource, type Logger } from "@warren/protocol";
 import { AdminService, PublishService, SubscriptionService } from "@warren/protocol/v1";
 import { ReceiverManager, type PastProbe } from "@warren/receiver-core";
-import { createMetrics, HealthRegistry, startServer, type ListenAddress, type RunningServer } from "@warren/service";
+import {
+  createMetrics,
+  describeConfig,
+  HealthRegistry,
+  pollHealth,
+  startServer,
+  waitForStore,
+  type ListenAddress,
+  type RunningServer,
+} from "@warren/service";
 import { createPostgresStateStore, migrateStateStore, OffsetWriter, type StateStore } from "@warren/state-store";
 import type { Transport } from "@warren/transport";
 import { createAmqpTransport } from "@warren/transport/amqp";
@@ -15,6 +24,7 @@ import { describeMetrics } from "./metrics.ts";
 import { createPastProbe } from "./past-probe.ts";
 import { publishService } from "./publish-service.ts";
 import { subscriptionService } from "./subscription-service.ts";
+import { waitForExchange } from "./wait-for-exchange.ts";
 
 /** The parts of a broker. */
 export interface BrokerParts {
@@ -28,6 +38,8 @@ export interface BrokerParts {
   readonly logger: Logger;
   /** Makes the tables, before state is loaded; tried again while the database is away. */
   readonly prepare?: (() => Promise<void>) | undefined;
+  /** Throws while the database does not answer; asked from time to time, for readiness. */
+  readonly checkStore?: (() => Promise<void>) | undefined;
   /** Closes what was opened for this broker alone. */
   readonly dispose?: (() => Promise<void>) | undefined;
   readonly clock?: Clock | undefined;
@@ -39,9 +51,9 @@ export interface Broker {
   readonly url: string;
   /** Listens at once; resolves when state is restored and it serves. Throws ADDRESS_IN_USE, CONFIG_INVALID; waits for servers that are away. */
   start(signal: AbortSignal): Promise<void>;
-  /** Tells subscribers, saves offsets, closes. Twice is fine. */
+  /** Tells subscribers, saves offsets, closes; offsets that cannot be saved within 10 s are given up: their events come again. Twice is fine. */
   drain(): Promise<void>;
-  /** Stops at once, as a crash would: nothing is saved. */
+  /** Stops at once, as a crash would: nothing is saved. After `drain`: waits for its end. */
   drop(): Promise<void>;
 }
 
@@ -55,33 +67,42 @@ export function createBroker(parts: BrokerParts): Broker {
   const publisher = transport.createPublisher({ exchange });
   const health = new HealthRegistry();
   const metrics = createMetrics();
+  const stopping = new AbortController();
+  const store = parts.checkStore === undefined ? undefined : pollHealth("database", parts.checkStore, clock);
   let server: RunningServer | undefined;
-  describeMetrics(metrics, manager);
+  let closing: Promise<void> | undefined;
+  describeMetrics(metrics, manager, transport);
   health.add({ name: "rabbitmq", problem: () => (transport.status.kind === "connected" ? undefined : describeStatus(transport)) });
+  if (store !== undefined) health.add(store);
   health.add({
     name: "receivers",
     problem: () => manager.receivers().find(({ waitingFor }) => waitingFor !== undefined)?.waitingFor?.message,
   });
 
-  async function prepare(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await parts.prepare?.();
-        return;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!isWarrenError(error, "STORE_UNAVAILABLE")) throw error;
-        logger.warn("waiting for the database", { error: error.message });
-        await new Promise<void>((resolve) => clock.after(backoffDelay(attempt, random), resolve));
-      }
-    }
+  /** What must be told and saved first; within the deadline, so that a database that is away does not hold us. */
+  async function settle(): Promise<void> {
+    const timer = clock.after(Times.drainMs, () => {
+      logger.warn("drain takes too long; what is not saved is given up");
+      manager.drop();
+      void publisher.close();
+    });
+    await Promise.all([manager.drain(), publisher.drain()]);
+    timer.cancel();
+  }
+
+  async function close(): Promise<void> {
+    store?.close();
+    await transport.close();
+    await metrics.close();
+    await parts.dispose?.();
   }
 
   return {
     get url() {
       return server?.url ?? "";
     },
-    async start(signal) {
+    async start(outer) {
+      const signal = AbortSignal.any([outer, stopping.signal]);
       server = await startServer({
         listen,
         services: [SubscriptionService, PublishService, AdminService],
@@ -96,37 +117,44 @@ export function createBroker(parts: BrokerParts): Broker {
         logger,
       });
       logger.info("listening", { url: server.url });
-      await prepare(signal);
-      await manager.start({ signal });
       // Readiness wants a connection, also while no receiver needs one.
-      transport.ensureExchange({ name: exchange, mode: "passive" }).catch((error: unknown) => {
-        logger.warn("waiting for the exchange", { error: error instanceof Error ? error.message : String(error) });
-      });
+      health.add(waitForExchange(exchange, { transport, clock, random, logger }, signal));
+      await waitForStore(parts.prepare ?? noTables, { clock, random, logger }, signal);
+      await manager.start({ signal });
       health.started = true;
       logger.info("serving", { url: server.url, exchange });
     },
-    async drain() {
+    drain() {
       health.draining = true;
-      await manager.drain();
-      await publisher.close();
-      await server?.drain();
-      await transport.close();
-      await metrics.close();
-      await parts.dispose?.();
+      stopping.abort(new Error("the broker drains"));
+      closing ??= (async () => {
+        await settle();
+        await server?.drain(drainServerMs);
+        await close();
+      })();
+      return closing;
     },
-    async drop() {
-      manager.drop();
-      await server?.close();
-      await transport.close();
-      await metrics.close();
-      await parts.dispose?.();
+    drop() {
+      stopping.abort(new Error("the broker was dropped"));
+      closing ??= (async () => {
+        manager.drop();
+        await server?.close();
+        await close();
+      })();
+      return closing;
     },
   };
 }
 
+/** A store in memory needs none. */
+const noTables = (): Promise<void> => Promise.resolve();
+/** After subscribers were told and outcomes are known, streams end by themselves, or not at all. */
+const drainServerMs = 1_000;
+
 /** A broker on RabbitMQ and PostgreSQL, as its configuration says. */
 export function openBroker(config: BrokerConfig, logger: Logger): Broker {
   const { amqpUrl, databaseUrl, listen, namespace, exchange, archiveUrl } = config;
+  logger.info("configuration", describeConfig(config));
   const database = openDatabase<unknown>({
     url: databaseUrl,
     schema: schemaName(namespace, "broker"),
@@ -146,6 +174,7 @@ export function openBroker(config: BrokerConfig, logger: Logger): Broker {
       await migrateEventLog(database);
       await migrateStateStore(database);
     },
+    checkStore: () => database.ping(),
     dispose: () => database.close(),
   });
 }

@@ -1,4 +1,4 @@
-import { baseConfig, loadConfig, parseListen, type Environment, type ListenAddress } from "@warren/service";
+import { baseConfig, listenVariable, loadConfig, type Environment, type ListenAddress } from "@warren/service";
 import { z } from "zod";
 
 /** What the broker is told by its environment; apps/broker/README.md is the table of it. */
@@ -15,7 +15,7 @@ export interface BrokerConfig {
 
 const shape = {
   ...baseConfig,
-  WARREN_LISTEN: z.string().default("127.0.0.1:7070"),
+  WARREN_LISTEN: listenVariable("127.0.0.1:7070"),
   WARREN_ARCHIVE_URL: z
     .string()
     .regex(/^https?:\/\/.+/, "must look like http://127.0.0.1:7071")
@@ -28,7 +28,7 @@ export function readBrokerConfig(environment: Environment): BrokerConfig {
   return {
     amqpUrl: config.WARREN_AMQP_URL,
     databaseUrl: config.WARREN_DATABASE_URL,
-    listen: parseListen(config.WARREN_LISTEN),
+    listen: config.WARREN_LISTEN,
     namespace: config.WARREN_NAMESPACE,
     exchange: config.WARREN_EXCHANGE ?? `${config.WARREN_NAMESPACE}.events`,
     archiveUrl: config.WARREN_ARCHIVE_URL,

@@ -23,10 +23,11 @@ export interface FollowHttpDeps {
  */
 export function followHttp(deps: FollowHttpDeps): (request: AnyRequest, response: AnyResponse) => boolean {
   return (request, response) => {
-    const url = new URL(request.url ?? "/", "http://broker");
-    if (url.pathname !== "/v1/follow") return false;
+    const [path = "", search = ""] = (request.url ?? "").split("?", 2);
+    if (path !== "/v1/follow") return false;
+    const query = new URLSearchParams(search);
     const sse = !(request.headers.accept ?? "").includes("application/x-ndjson");
-    void serve(deps, url.searchParams, request, response, sse).catch((error: unknown) => fail(deps.logger, response, error, sse));
+    void serve(deps, query, request, response, sse).catch((error: unknown) => fail(deps.logger, response, error, sse));
     return true;
   };
 }
@@ -38,7 +39,11 @@ async function serve(
   response: AnyResponse,
   sse: boolean,
 ): Promise<void> {
-  if (request.method !== "GET") throw new WarrenError("REQUEST_INVALID", "use GET");
+  if (request.method !== "GET") {
+    response.writeHead(405, { allow: "GET" });
+    response.end();
+    return;
+  }
   const { subscriptions, exchange, clock } = deps;
   const lastEventId = request.headers["last-event-id"];
   const open = toOpen(query, clock.wallMs(), typeof lastEventId === "string" ? lastEventId : undefined);
@@ -66,6 +71,7 @@ async function write(session: Session, response: AnyResponse, sse: boolean): Pro
 /** Resolves when the socket takes more, or is gone: a response that closes never drains. */
 function drained(response: AnyResponse): Promise<void> {
   return new Promise((resolve) => {
+    if (response.destroyed || response.closed) return resolve();
     const done = (): void => {
       response.off("drain", done);
       response.off("close", done);

@@ -1,11 +1,12 @@
 import type { CoreCounters, Subscriptions } from "@warren/receiver-core";
 import type { Metrics, Observation } from "@warren/service";
+import type { Transport } from "@warren/transport";
 
 /** Consumers with a label of their own; above, only the sums remain. */
 const labelledConsumers = 500;
 
 /** The broker's metrics, read from the core when someone asks. */
-export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions): void {
+export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions, transport: Transport): void {
   const count = (key: keyof CoreCounters) => (): Observation => [{ value: subscriptions.counters()[key] }];
   metrics.counter("events_received", "Events delivered by RabbitMQ", count("eventsReceived"));
   metrics.counter("events_stored", "Events stored in a log", count("eventsStored"));
@@ -14,6 +15,9 @@ export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions):
   metrics.counter("events_sent", "Events sent to subscribers", count("eventsSent"));
   metrics.counter("appends", "Appends sent to PostgreSQL", count("appends"));
   metrics.counter("offset_saves", "Acked offsets saved", count("offsetSaves"));
+  metrics.gauge("rabbitmq_connected", "1 while RabbitMQ is connected and takes messages", () => [
+    { value: transport.status.kind === "connected" ? 1 : 0 },
+  ]);
   metrics.gauge("receiver_head_offset", "Newest stored offset", () =>
     subscriptions.receivers().map((each) => ({ value: Number(each.headOffset), labels: { receiver: each.receiverKey } })),
   );

@@ -2,7 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { isWarrenError, WarrenError, type Clock, type Codec, type Logger } from "@warren/protocol";
 import type { AckRequest, SubscribeRequest, SubscribeResponse, SubscriptionService } from "@warren/protocol/v1";
 import type { Session, Subscriptions } from "@warren/receiver-core";
-import { guardStream } from "@warren/service";
+import { guardStream, isMalformed } from "@warren/service";
 import { frameToResponse } from "./frame-to-response.ts";
 import { toNewSubscription } from "./open-request.ts";
 
@@ -24,11 +24,14 @@ export function subscriptionService(deps: SubscriptionServiceDeps): ServiceImpl<
       const command = first.done === true ? undefined : first.value.command;
       const open = command?.case === "open" ? command.value : undefined;
       const session = subscriptions.newSubscription(toNewSubscription(open, exchange, clock.wallMs()));
-      const failed = Promise.withResolvers<never>();
       // A failed command ends the stream with its error, unless the stream has ended already.
-      failed.promise.catch(() => undefined);
-      void obey(session, commands, logger).catch((error: unknown) => failed.reject(error));
-      yield* responses(session, codecOf(context.requestHeader), context.signal, failed.promise);
+      let failure: unknown;
+      void obey(session, commands, logger).catch((error: unknown) => {
+        failure = error;
+        session.stop("failed");
+      });
+      yield* responses(session, codecOf(context.requestHeader), context.signal);
+      if (failure !== undefined) throw failure;
     },
     async *follow({ open }, context) {
       const session = subscriptions.newSubscription(toNewSubscription(open, exchange, clock.wallMs()));
@@ -47,14 +50,10 @@ function codecOf(headers: Headers): Codec {
 }
 
 /** One frame per wish of the stream: back-pressure reaches the consumer's machine. */
-async function* responses(session: Session, codec: Codec, signal: AbortSignal, failed?: Promise<never>): AsyncGenerator<SubscribeResponse> {
+async function* responses(session: Session, codec: Codec, signal: AbortSignal): AsyncGenerator<SubscribeResponse> {
   const frames = guardStream(session.frames(), signal);
   try {
-    for (;;) {
-      const next = await (failed === undefined ? frames.next() : Promise.race([frames.next(), failed]));
-      if (next.done === true) return;
-      yield frameToResponse(next.value, codec);
-    }
+    for await (const frame of frames) yield frameToResponse(frame, codec);
   } finally {
     session.stop("stream-ended");
   }
@@ -80,7 +79,7 @@ async function obey(session: Session, commands: AsyncIterator<SubscribeRequest>,
     }
   } catch (error) {
     // A stream that breaks is a subscriber that left.
-    if (isWarrenError(error)) throw error;
+    if (isWarrenError(error) || isMalformed(error)) throw error;
   }
   session.stop("stream-ended");
 }

@@ -3,7 +3,8 @@
  * `finally` never runs (https://github.com/connectrpc/connect-es/issues/1217). On abort `return()` is called on the source at once.
  */
 export async function* guardStream<T>(source: AsyncIterableIterator<T>, signal: AbortSignal): AsyncGenerator<T, void, undefined> {
-  const stop = (): void => void source.return?.();
+  // What a clean-up throws has no one to go to.
+  const stop = (): void => void source.return?.().catch(() => undefined);
   if (signal.aborted) return stop();
   signal.addEventListener("abort", stop, { once: true });
   try {

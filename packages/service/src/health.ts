@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { Clock, Timer } from "@warren/protocol";
 import {
   type Health,
   HealthCheckResponse_ServingStatus as Status,
@@ -40,6 +41,40 @@ export class HealthRegistry {
   }
 }
 
+/** A part that is looked at from time to time. */
+export interface PolledPart extends HealthPart {
+  /** Looks no more. Twice is fine. */
+  close(): void;
+}
+
+/** How often a polled part is looked at. */
+const pollMs = 2_000;
+
+/** A part whose problem only a question tells: `check` is asked now and every 2 s (never twice at once); what it throws is the problem until it does not. */
+export function pollHealth(name: string, check: () => Promise<void>, clock: Clock): PolledPart {
+  let problem: string | undefined;
+  let timer: Timer | undefined;
+  let closed = false;
+  const look = async (): Promise<void> => {
+    try {
+      await check();
+      problem = undefined;
+    } catch (error) {
+      problem = error instanceof Error ? error.message : String(error);
+    }
+    if (!closed) timer = clock.after(pollMs, () => void look());
+  };
+  void look();
+  return {
+    name,
+    problem: () => problem,
+    close() {
+      closed = true;
+      timer?.cancel();
+    },
+  };
+}
+
 /** grpc.health.v1: the whole app under "" and under each of its services. */
 export function healthService(health: HealthRegistry, services: readonly string[]): ServiceImpl<typeof Health> {
   const status = (service: string): HealthCheckResponse => {
@@ -55,6 +90,8 @@ export function healthService(health: HealthRegistry, services: readonly string[
         const now = status(service);
         if (now.status !== last) yield now;
         last = now.status;
+        // A watcher must not keep the server from ending.
+        if (health.draining) return;
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, watchMs);
           signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });

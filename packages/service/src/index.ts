@@ -1,8 +1,19 @@
-export { baseConfig, loadConfig, maskUrl, parseListen, type Environment, type ListenAddress } from "./config.ts";
-export { errorCodeHeader, errorInterceptor, toConnectError } from "./connect-error.ts";
+export {
+  baseConfig,
+  describeConfig,
+  listenVariable,
+  loadConfig,
+  maskUrl,
+  parseListen,
+  type Environment,
+  type ListenAddress,
+} from "./config.ts";
+export { errorCodeHeader, errorInterceptor, isMalformed, toConnectError } from "./connect-error.ts";
 export { guardStream } from "./guard-stream.ts";
-export { HealthRegistry, type HealthPart } from "./health.ts";
+export { HealthRegistry, pollHealth, type HealthPart, type PolledPart } from "./health.ts";
 export { createLogger, type LoggerOptions } from "./logger.ts";
 export { createMetrics, type Metrics, type Observation } from "./metrics.ts";
 export { runService, type Runnable } from "./run-service.ts";
-export { startServer, type AnyRequest, type AnyResponse, type RunningServer, type ServerOptions } from "./server.ts";
+export type { AnyRequest, AnyResponse, PlainHttpOptions } from "./plain-http.ts";
+export { pause, waitForStore, type WaitDeps } from "./wait-for-store.ts";
+export { startServer, type RunningServer, type ServerOptions } from "./server.ts";

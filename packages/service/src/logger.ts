@@ -10,18 +10,29 @@ export interface LoggerOptions {
   readonly name: string;
   /** For people, on a terminal. Default: JSON, a line each. */
   readonly pretty?: boolean | undefined;
+  /** Where lines go. Default: standard error. */
+  readonly destination?: { write(line: string): void } | undefined;
 }
 
-/** Logs to standard error. Passwords in URLs are masked; JSON escapes control characters. */
+/** Logs a line each to standard error. Passwords in URLs are masked wherever they stand in a line; JSON escapes control characters. */
 export function createLogger(options: LoggerOptions): Logger {
   const { level, name } = options;
   const stream =
-    options.pretty === true
+    options.destination ??
+    (options.pretty === true
       ? pretty({ destination: 2, sync: true, ignore: "pid,hostname,name", colorize: process.stderr.isTTY })
-      : pino.destination({ dest: 2, sync: true });
+      : pino.destination({ dest: 2, sync: true }));
   return wrap(
     pino(
-      { level, name, base: { name }, formatters: { level: (label) => ({ level: label }) }, timestamp: pino.stdTimeFunctions.isoTime },
+      {
+        level,
+        name,
+        base: { name },
+        formatters: { level: (label) => ({ level: label }) },
+        timestamp: pino.stdTimeFunctions.isoTime,
+        // On the whole line: a URL may stand in a message, a cause or a stack of someone else's error.
+        hooks: { streamWrite: maskUrl },
+      },
       stream,
     ),
   );
@@ -42,7 +53,7 @@ function clean(fields: LogFields = {}): Record<string, unknown> {
   for (const [name, value] of Object.entries(fields)) {
     // pino writes an error under the key `err` with its stack and cause.
     if (value instanceof Error) result["err"] = value;
-    else result[name] = typeof value === "string" ? maskUrl(value) : value;
+    else result[name] = typeof value === "bigint" ? String(value) : value;
   }
   return result;
 }

@@ -1,16 +1,24 @@
 import type { ServerHttp2Session } from "node:http2";
 import { Times } from "@warren/protocol";
 
+/** How often a peer is pinged, and how long its answer may take, in milliseconds. */
+export interface PingTimes {
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+}
+
+const defaultPing: PingTimes = { everyMs: Times.http2PingMs, timeoutMs: Times.http2PingTimeoutMs };
+
 /** Pings a peer, and ends the session when it does not answer: nothing else notices a peer that is gone without a word. */
-export function watchPeer(session: ServerHttp2Session): void {
+export function watchPeer(session: ServerHttp2Session, { everyMs, timeoutMs }: PingTimes = defaultPing): void {
   const timer = setInterval(() => {
     if (session.destroyed || session.closed) return;
-    const late = setTimeout(() => session.destroy(), Times.http2PingTimeoutMs);
+    const late = setTimeout(() => session.destroy(), timeoutMs);
     const sent = session.ping((error) => {
       clearTimeout(late);
       if (error !== null) session.destroy();
     });
     if (!sent) clearTimeout(late);
-  }, Times.http2PingMs);
+  }, everyMs);
   session.on("close", () => clearInterval(timer));
 }

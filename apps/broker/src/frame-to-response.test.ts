@@ -1,0 +1,56 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { decodedToSend, eventEndsOf, must, type EncodedBatch } from "@warren/protocol";
+import { EventBatchSchema, SubscribeResponseSchema } from "@warren/protocol/v1";
+import type { Frame } from "@warren/receiver-core";
+import { describe, expect, test } from "vitest";
+import { frameToResponse } from "./frame-to-response.ts";
+
+const bytes = toBinary(
+  EventBatchSchema,
+  create(EventBatchSchema, { events: ["a", "b", "c"].map((id) => ({ id, source: "/s", type: "t" })) }),
+);
+const batch: EncodedBatch = {
+  firstOffset: 5n,
+  count: 3,
+  bytes,
+  eventEnds: must(eventEndsOf(bytes), "the pack is sound"),
+  recordedAt: 1_000,
+};
+
+describe("a frame", () => {
+  test.each(["proto", "json"] as const)("of events begins where the consumer is, in %s", (codec) => {
+    const before = decodedToSend();
+    const sent = toBinary(SubscribeResponseSchema, frameToResponse({ kind: "batch", batch, from: 1, to: 3 }, codec));
+    expect(decodedToSend() - before).toBe(codec === "proto" ? 0 : 2);
+    const { frame } = fromBinary(SubscribeResponseSchema, sent);
+    expect(frame.case).toBe("batch");
+    if (frame.case !== "batch") return;
+    expect(frame.value.firstOffset).toBe(6n);
+    expect(frame.value.events.map(({ id }) => id)).toEqual(["b", "c"]);
+  });
+
+  test.each<[Frame, string, unknown]>([
+    [{ kind: "standby", activeSince: 2_000 }, "standby", { activeSince: { seconds: 2n } }],
+    [{ kind: "caught-up", offset: 9n }, "caughtUp", { offset: 9n }],
+    [{ kind: "fell-behind", offset: 9n }, "fellBehind", { offset: 9n }],
+    [{ kind: "acked", ackedOffset: 4n }, "acked", { ackedOffset: 4n }],
+    [{ kind: "draining", retryAfterMs: 1_500 }, "draining", { retryAfter: { seconds: 1n, nanos: 500_000_000 } }],
+    [
+      { kind: "heartbeat", headOffset: 3n, sentOffset: 2n, waitingForAck: true },
+      "heartbeat",
+      { headOffset: 3n, sentOffset: 2n, waitingForAck: true },
+    ],
+    [
+      { kind: "gap", gap: { kind: "pruned", firstOffset: 1n, lastOffset: 2n, reason: "old" } },
+      "gap",
+      { reason: "old", what: { case: "pruned", value: { firstOffset: 1n, lastOffset: 2n } } },
+    ],
+    [
+      { kind: "gap", gap: { kind: "missed", afterOffset: 1n, fromTime: 1_000, toTime: 2_000, reason: "gone" } },
+      "gap",
+      { reason: "gone", what: { case: "missed", value: { afterOffset: 1n, fromTime: { seconds: 1n }, toTime: { seconds: 2n } } } },
+    ],
+  ])("%o keeps what it says", (frame, kind, value) => {
+    expect(frameToResponse(frame, "proto").frame).toMatchObject({ case: kind, value });
+  });
+});
