@@ -28,6 +28,8 @@ export function archiveService(store: ArchiveStore): ServiceImpl<typeof ArchiveS
       }
     },
     async getEvent({ source, id }, { signal }) {
+      checkText("source", source);
+      checkText("id", id);
       const event = await store.get(source, id, { signal });
       if (event === undefined)
         throw new WarrenError("NOT_FOUND", `the archive has no event with source ${JSON.stringify(source)} and id ${JSON.stringify(id)}`);
@@ -47,7 +49,13 @@ function toFilter(filter: FilterMessage | undefined): ArchiveFilter {
   const [fromTime, toTime] = [filter?.fromTime, filter?.toTime].map((time) => (time === undefined ? undefined : timestampMs(time)));
   if (fromTime !== undefined && toTime !== undefined && fromTime > toTime)
     throw new WarrenError("REQUEST_INVALID", "from_time is after to_time");
+  checkText("source", filter?.source ?? "");
   return { patterns, source: filter?.source === "" ? undefined : filter?.source, fromTime, toTime };
+}
+
+/** No stored text has a NUL, and PostgreSQL refuses to compare with one. */
+function checkText(name: string, text: string): void {
+  if (text.includes("\0")) throw new WarrenError("REQUEST_INVALID", `${name} has a NUL character`);
 }
 
 function toMessage({ position, recordedAt, event }: ArchivedEvent): MessageInitShape<typeof ArchivedEventSchema> {

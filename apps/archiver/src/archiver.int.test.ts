@@ -1,4 +1,4 @@
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { openDatabase, schemaName } from "@warren/postgres";
 import { silentLogger } from "@warren/protocol";
@@ -72,6 +72,9 @@ describe("the archiver on real servers", () => {
     expect(ids).toEqual(["2", "3"]);
     await expect(again.client.getEvent({ source: "/amqp/test", id: "9" })).rejects.toThrow("the archive has no event");
     await expect(again.client.countEvents({ filter: { patterns: ["a..b"] } })).rejects.toThrow("has an empty word");
+    const refused = { code: Code.InvalidArgument, message: expect.stringContaining("NUL character") as unknown };
+    await expect(again.client.countEvents({ filter: { source: "a\0" } })).rejects.toMatchObject(refused);
+    await expect(again.client.getEvent({ source: "/s", id: "a\0" })).rejects.toMatchObject(refused);
     await transport.close();
   });
 

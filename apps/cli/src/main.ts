@@ -1,3 +1,5 @@
+import { ConnectError } from "@connectrpc/connect";
+import { fromConnectError } from "@warren/client";
 import { isWarrenError } from "@warren/protocol";
 import { Command, CommanderError } from "commander";
 import { addAdminCommands, addArchiveCommands } from "./commands/admin.ts";
@@ -5,6 +7,13 @@ import { addDevCommand } from "./commands/dev.ts";
 import { addEventCommands } from "./commands/events.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { setExitCode } from "./exit-code.ts";
+
+/** What was wrong, for people: a server's error by its code; what nobody foresaw with its stack. */
+function describe(error: unknown): string {
+  if (isWarrenError(error)) return `${error.code}: ${error.message}`;
+  if (error instanceof ConnectError) return describe(fromConnectError(error));
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
 
 const program = new Command("warren").description("Events for teams that run RabbitMQ and PostgreSQL").exitOverride();
 addDevCommand(program);
@@ -27,12 +36,7 @@ try {
   if (error instanceof CommanderError) {
     setExitCode(error.exitCode);
   } else {
-    const text = isWarrenError(error)
-      ? `${error.code}: ${error.message}`
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
-    process.stderr.write(`warren: ${text}\n`);
+    process.stderr.write(`warren: ${describe(error)}\n`);
     setExitCode(1);
   }
 }

@@ -1,16 +1,18 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { dockerAnswers, rabbitmqImage } from "./docker.ts";
 import { rabbitmqInstalled } from "./rabbitmq.ts";
 
 const policy = "/usr/sbin/policy-rc.d";
 
 /**
- * Makes sure that RabbitMQ can be started: installs Debian's package when it is missing and we may. The install must not start a system broker; a
- * policy says so while it runs. Throws with what to do when it cannot be had.
+ * Makes sure that RabbitMQ can be started: installs Debian's package when it is missing and we may, else looks for a container engine. The install must not
+ * start a system broker; a policy says so while it runs. Throws with what to do when it cannot be had.
  */
 export function ensureRabbitMq(say: (line: string) => void): void {
   if (rabbitmqInstalled()) return;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
+    if (dockerAnswers()) return say(`RabbitMQ is not installed; using Docker's ${rabbitmqImage}`);
     throw new Error(
       "RabbitMQ is needed for these tests and is not installed. Either install it (Debian: sudo apt-get install rabbitmq-server), or set WARREN_AMQP_URL to a RabbitMQ that may be used for tests, for example one started with: docker run --rm -p 5672:5672 rabbitmq:4",
     );

@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "./free-ports.ts";
-import { startGuarded } from "./guarded-process.ts";
+import { dockerCommand } from "./docker.ts";
+import { startGuarded, type GuardedProcess } from "./guarded-process.ts";
 
 /** A private server: its address, and how to stop it. */
 export interface PrivateServer {
@@ -22,12 +23,27 @@ export function rabbitmqInstalled(): boolean {
 }
 
 /**
- * Starts a private RabbitMQ on free ports, with a folder and an Erlang port mapper of its own. Needs Debian's package `rabbitmq-server`; any user will do. Several may
- * run at once. Takes about 12 seconds; throws when it is not up after `timeoutMs`.
+ * Starts a private RabbitMQ on free ports, with a folder and an Erlang port mapper of its own. Needs Debian's package `rabbitmq-server` (any user will do),
+ * else Docker. Several may run at once. Takes about 12 seconds; throws when it is not up after `timeoutMs`.
  */
 export async function startRabbitMq({ timeoutMs = 90_000 }: { readonly timeoutMs?: number } = {}): Promise<PrivateServer> {
   const folder = await mkdtemp(join(tmpdir(), "warren-rabbitmq-"));
   const [port = 0, dist = 0, epmd = 0] = await freePorts(3);
+  const server = rabbitmqInstalled() ? await startInstalled(folder, port, dist, epmd) : startContainer(folder, port);
+  let gone = false;
+  void server.ended.then(() => (gone = true));
+  const until = performance.now() + timeoutMs;
+  while (!(await speaksAmqp(port))) {
+    if (gone || performance.now() > until) {
+      await server.stop();
+      throw new Error(`RabbitMQ did not start: ${server.output().slice(-2_000)}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return { url: `amqp://guest:guest@127.0.0.1:${port}`, stop: () => server.stop() };
+}
+
+async function startInstalled(folder: string, port: number, dist: number, epmd: number): Promise<GuardedProcess> {
   await writeFile(join(folder, "rabbitmq.conf"), `listeners.tcp.1 = 127.0.0.1:${port}\nlog.file.level = warning\n`);
   await writeFile(join(folder, "enabled_plugins"), "[].\n");
   const env = {
@@ -46,18 +62,12 @@ export async function startRabbitMq({ timeoutMs = 90_000 }: { readonly timeoutMs
     ERL_EPMD_ADDRESS: "127.0.0.1",
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
   };
-  const server = startGuarded([rabbitmqBinary], { env, folder, cleanUp: `epmd -port ${epmd} -kill >/dev/null 2>&1` });
-  let gone = false;
-  void server.ended.then(() => (gone = true));
-  const until = performance.now() + timeoutMs;
-  while (!(await speaksAmqp(port))) {
-    if (gone || performance.now() > until) {
-      await server.stop();
-      throw new Error(`RabbitMQ did not start: ${server.output().slice(-2_000)}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  return { url: `amqp://guest:guest@127.0.0.1:${port}`, stop: () => server.stop() };
+  return startGuarded([rabbitmqBinary], { env, folder, cleanUp: `epmd -port ${epmd} -kill >/dev/null 2>&1` });
+}
+
+function startContainer(folder: string, port: number): GuardedProcess {
+  const { command, cleanUp } = dockerCommand(`warren-rabbitmq-${port}`, port);
+  return startGuarded(command, { env: process.env, folder, cleanUp });
 }
 
 /** A port that accepts is not yet a broker that answers: the first frame of AMQP is. */

@@ -1,14 +1,12 @@
 import type { WarrenError } from "@warren/protocol";
-import type { MessageProperties } from "@warren/protocol/amqp";
+import type { AmqpMessage, MessageProperties } from "@warren/protocol/amqp";
 
 /** One AMQP hand-over. Never called an event: it may hold several. */
-export interface Delivery extends MessageProperties {
+export interface Delivery extends AmqpMessage {
   /** Valid only on the channel it came from. Grows by one per delivery of a channel. */
   readonly tag: number;
   readonly exchange: string;
-  readonly routingKey: string;
   readonly redelivered: boolean;
-  readonly body: Uint8Array;
 }
 
 /** A message to publish: persistent and mandatory always. */

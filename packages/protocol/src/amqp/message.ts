@@ -22,6 +22,11 @@ export interface MessageProperties {
 
 /** What a receiver reads of an AMQP message. */
 export interface AmqpMessage extends MessageProperties {
+  readonly contentEncoding?: string | undefined;
+  readonly correlationId?: string | undefined;
+  readonly replyTo?: string | undefined;
+  /** The AMQP property of that name; not an event's type. */
+  readonly messageType?: string | undefined;
   readonly routingKey: string;
   readonly body: Uint8Array;
 }

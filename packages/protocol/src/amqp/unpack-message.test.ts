@@ -70,6 +70,19 @@ describe("unpackMessage()", () => {
     expect(event.time?.seconds).toBe(1_700_000_000n);
   });
 
+  test("keeps the properties that have no place in an event as extensions; a header of that name wins", () => {
+    const properties = { contentEncoding: "gzip", correlationId: "7", replyTo: "answers", messageType: "Created" };
+    expect(single(message({ ...properties, header: [["replyto", "elsewhere"]] })).extensions).toEqual({
+      contentencoding: "gzip",
+      correlationid: "7",
+      replyto: "elsewhere",
+      messagetype: "Created",
+      dedup: "none",
+    });
+    const written = toCloudEventMessage({ ...newEvent(1), extensions: {} });
+    expect(single({ ...written, ...properties }).extensions).toEqual({ contentencoding: "gzip" });
+  });
+
   test("any event goes through CloudEvents binary mode unchanged", () => {
     fc.assert(
       fc.property(anyEvent, (event) => {

@@ -19,7 +19,8 @@ const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
 
 /**
  * Any AMQP message as events. A pack is sliced; a CloudEvents message (binary mode; `cloudEvents:`, `cloudEvents_` or `ce-` headers) is one event;
- * so is any other: its type is the routing key, its source `/amqp/<app id>`, its headers extensions.
+ * so is any other: its type is the routing key, its source `/amqp/<app id>`, its headers extensions, and so are the properties content encoding
+ * (of a CloudEvent too), correlation id, reply-to and type, as `contentencoding`, `correlationid`, `replyto`, `messagetype`.
  *
  * W3: an id is taken only when we can tell whose it is: a CloudEvent's id with its source, a `message_id` with an `app_id`, or either when it is a
  * UUID; else we make one, mark the event `dedup=none` and keep theirs as extension `messageid`. Text that was not UTF-8 cannot be told from its
@@ -56,6 +57,7 @@ function toSingleEvent(message: AmqpMessage, ids: IdSource): { readonly event: E
   const id = own("id") || messageId;
   const deduplicated = id !== "" && (appId !== "" || uuid.test(id) || (own("id") !== "" && own("source") !== ""));
   const extensions = new Map<string, string>();
+  for (const [name, value] of propertiesOf(message, attributes.size > 0)) extensions.set(name, value);
   for (const [name, value] of others) extensions.set(name, headerText(value));
   for (const [name, value] of attributes) {
     if (!standardAttributes.has(name)) extensions.set(name, headerText(value));
@@ -82,6 +84,16 @@ function toSingleEvent(message: AmqpMessage, ids: IdSource): { readonly event: E
 }
 
 type Headers = ReadonlyMap<string, HeaderValue>;
+
+/** A CloudEvent's sender says what it means in attributes; its correlation id may be its client library's own. */
+function* propertiesOf(message: AmqpMessage, isCloudEvent: boolean): Generator<readonly [string, string]> {
+  const { contentEncoding, correlationId, replyTo, messageType } = message;
+  if (contentEncoding !== undefined) yield ["contentencoding", contentEncoding];
+  if (isCloudEvent) return;
+  if (correlationId !== undefined) yield ["correlationid", correlationId];
+  if (replyTo !== undefined) yield ["replyto", replyTo];
+  if (messageType !== undefined) yield ["messagetype", messageType];
+}
 
 /**
  * CloudEvents attributes by their names without prefix (standard ones in lower case), and the other headers. Without `specversion`, or `id` and

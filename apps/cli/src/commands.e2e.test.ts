@@ -1,0 +1,133 @@
+import { spawn, spawnSync, type ChildProcessByStdio } from "node:child_process";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { freePorts, testNamespace } from "@warren/testkit";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+
+const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+
+interface Run {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly ended: Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }>;
+  readonly output: () => { readonly stdout: string; readonly stderr: string };
+}
+
+describe("the commands, on `serve all`", () => {
+  const running: Run[] = [];
+  let env: NodeJS.ProcessEnv = {};
+
+  function start(command: string, args: readonly string[]): Run {
+    const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (data: Buffer) => (stdout += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
+    const ended = new Promise<Awaited<Run["ended"]>>((resolve) => child.once("close", (status) => resolve({ status, stdout, stderr })));
+    const run = { child, ended, output: () => ({ stdout, stderr }) };
+    running.push(run);
+    return run;
+  }
+  const warren = (...args: readonly string[]): Run => start(process.execPath, [main, ...args]);
+  /** Runs a command to its end; rows of its JSON. */
+  async function rows(...args: readonly string[]): Promise<readonly unknown[]> {
+    const { status, stdout, stderr } = await warren(...args, "-o", "ndjson").ended;
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    return stdout
+      .trim()
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as unknown);
+  }
+  const caughtUp = (run: Run) => vi.waitFor(() => expect(run.output().stderr).toContain("caughtUp"), { timeout: 20_000 });
+
+  beforeAll(async () => {
+    const [brokerPort = 0, archiverPort = 0] = await freePorts(2);
+    env = {
+      PATH: process.env["PATH"],
+      WARREN_AMQP_URL: inject("amqpUrl"),
+      WARREN_DATABASE_URL: inject("databaseUrl"),
+      WARREN_NAMESPACE: testNamespace(),
+      WARREN_LISTEN: `127.0.0.1:${brokerPort}`,
+      WARREN_ARCHIVE_LISTEN: `127.0.0.1:${archiverPort}`,
+      WARREN_LOG_LEVEL: "warn",
+      WARREN_BROKER_URL: `http://127.0.0.1:${brokerPort}`,
+      WARREN_ARCHIVE_URL: `http://127.0.0.1:${archiverPort}`,
+    };
+    expect(await warren("check").ended).toMatchObject({ status: 2, stdout: expect.stringContaining("warren serve broker") as unknown });
+    warren("serve", "all");
+    await vi.waitFor(async () => expect((await warren("check").ended).status).toBe(0), { timeout: 30_000 });
+  });
+  afterAll(async () => {
+    for (const { child } of running) child.kill("SIGTERM");
+    await Promise.all(running.map(({ ended }) => ended));
+  });
+
+  test("a named consumer gets what it missed, and every command tells of it", async () => {
+    const first = warren("sub", "order.#", "--consumer", "billing", "--count", "1", "-o", "ndjson");
+    await caughtUp(first);
+    expect(await rows("pub", "order.created", '{"n":1}', "--id", "o1")).toEqual([{ id: "o1" }]);
+    expect(await first.ended).toMatchObject({ status: 0 });
+    expect(JSON.parse(first.output().stdout)).toMatchObject({ offset: "1", id: "o1", type: "order.created", data: { n: 1 } });
+
+    // While it sleeps: once through the broker, once straight to RabbitMQ.
+    await rows("pub", "order.paid", '{"n":{n}}', "--count", "2");
+    const { WARREN_AMQP_URL: amqp = "", WARREN_NAMESPACE: namespace } = env;
+    await rows("pub", "order.sent", "a text", "--amqp", amqp, "--exchange", `${namespace}.events`);
+    await vi.waitFor(async () =>
+      expect(await rows("consumer", "info", "billing")).toMatchObject([
+        { name: "billing", state: "asleep", acked: "1", head: "4", lag: "3" },
+      ]),
+    );
+    const again = await warren("sub", "order.#", "--consumer", "billing", "--count", "3", "-o", "ndjson").ended;
+    const events = again.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown);
+    expect(events).toMatchObject([
+      { offset: "2", type: "order.paid", data: { n: 1 } },
+      { offset: "3", type: "order.paid", data: { n: 2 } },
+      { offset: "4", type: "order.sent", data: "a text" },
+    ]);
+    expect(await rows("consumer", "ls")).toMatchObject([{ name: "billing", patterns: "order.#", lag: "0" }]);
+    expect(await rows("receiver", "ls")).toMatchObject([{ patterns: "order.#", head: "4", asleep: 1, active: 0, consuming: true }]);
+    expect(await rows("archive", "read", "order.paid", "--count", "1")).toMatchObject([{ event: { type: "order.paid" } }]);
+    expect(await rows("archive", "get", "/warren-cli", "o1")).toMatchObject([{ event: { id: "o1" } }]);
+    expect(await warren("archive", "get", "/warren-cli", "none").ended).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("NOT_FOUND") as unknown,
+    });
+    expect(await warren("consumer", "info", "nobody").ended).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("NOT_FOUND") as unknown,
+    });
+  });
+
+  test("a new name of a known config starts at its earliest event, an hour ago, or after an offset; the past of a new config is refused", async () => {
+    const first = warren("sub", "past.#", "--consumer", "first");
+    await caughtUp(first);
+    await rows("pub", "past.a", "1", "--count", "3");
+    for (const [name, start, count] of [
+      ["late", "earliest", 3],
+      ["later", "1h", 3],
+      ["latest", "2", 1],
+    ] as const) {
+      const { stdout } = await warren("sub", "past.#", "--consumer", name, "--start", start, "--count", `${count}`, "-o", "ndjson").ended;
+      expect(stdout.trim().split("\n")).toHaveLength(count);
+    }
+    expect(await warren("sub", "other.#", "--consumer", "other", "--start", "earliest").ended).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("PAST_NOT_AVAILABLE") as unknown,
+    });
+  });
+
+  test.skipIf(spawnSync("curl", ["--version"]).status !== 0)("curl publishes JSON and follows", async () => {
+    const url = env["WARREN_BROKER_URL"] ?? "";
+    const following = start("curl", ["-sN", `${url}/v1/follow?pattern=curl.%23`]);
+    await vi.waitFor(() => expect(following.output().stdout).toContain("caughtUp"), { timeout: 20_000 });
+    const body = JSON.stringify({ events: [{ id: "c1", source: "/curl", type: "curl.a", text: "hello" }] });
+    const sent = start("curl", ["-s", `${url}/warren.v1.PublishService/Publish`, "-H", "content-type: application/json", "-d", body]);
+    expect(JSON.parse((await sent.ended).stdout)).toEqual({ outcomes: [{ id: "c1", status: "OUTCOME_STATUS_OK" }] });
+    await vi.waitFor(() => expect(following.output().stdout).toMatch(/id: 1\ndata: {"id":"c1"/), { timeout: 20_000 });
+    following.child.kill("SIGKILL");
+    await following.ended;
+  });
+});
