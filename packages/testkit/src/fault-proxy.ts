@@ -15,6 +15,8 @@ export interface FaultProxy {
   /** Resets all connections and refuses new ones, until `accept`. */
   refuse(): Promise<void>;
   accept(): Promise<void>;
+  /** Shows each chunk that a client sends; `inject` sends more to the server in its name. One listener at a time. */
+  onSent(listener: (chunk: Buffer, inject: (bytes: Uint8Array) => void) => void): void;
   close(): Promise<void>;
 }
 
@@ -24,6 +26,7 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
   let dark = false;
   let mute = false;
   let doomed = 0;
+  let onSent: Parameters<FaultProxy["onSent"]>[0] | undefined;
   const server = createServer((client) => {
     const upstream = connect(target.port, target.host);
     if (doomed > 0) {
@@ -37,6 +40,7 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
     pairs.add(pair);
     for (const [from, to] of [pair, [upstream, client] as const]) {
       from.on("data", (data) => {
+        if (from === client) onSent?.(data, (bytes) => void upstream.write(bytes));
         if (!dark && !(mute && from === upstream)) to.write(data);
       });
       from.on("error", () => undefined);
@@ -72,6 +76,7 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
       dark = false;
       mute = false;
     },
+    onSent: (listener) => (onSent = listener),
     close: refuse,
   };
 }
