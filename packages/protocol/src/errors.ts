@@ -40,6 +40,10 @@ export const ErrorStatus = {
   CONFIG_MISMATCH: "failed_precondition",
   /** A newer session has the consumer name. Terminal: do not reconnect. */
   TAKEN_OVER: "aborted",
+  /** An operator moved the consumer: open again, it goes on at its new place. */
+  CONSUMER_MOVED: "unavailable",
+  /** An operator deleted the consumer. Terminal: opening again would make it anew. */
+  CONSUMER_DELETED: "failed_precondition",
   /** The start lies in the past of a receiver that cannot give it. */
   PAST_NOT_AVAILABLE: "failed_precondition",
   /** The offset lies above what is stored. */

@@ -9,6 +9,17 @@ export { lastOffsetOf, type EncodedBatch, type Offset } from "./encoded-batch.ts
 export { QuarantineReasons, type EventSlice, type QuarantinedEvent, type QuarantineReason } from "./event-slice.ts";
 export { decodeEvent, encodeEvent, recordedEvents, toEvent, toRecordedEvent } from "./event.ts";
 export { Limits, Times } from "./limits.ts";
+export {
+  addRange,
+  countBelow,
+  covers,
+  raiseMark,
+  rangeFrom,
+  settle,
+  type OffsetRange,
+  type OffsetRanges,
+  type Settled,
+} from "./offset-ranges.ts";
 export { silentLogger, systemClock, type Clock, type IdSource, type LogFields, type Logger, type Timer } from "./ports.ts";
 export { TopicMatcher, topicMatches } from "./topic.ts";
 export { canonicalPatterns, checkConsumerName, checkPatterns } from "./validation.ts";

@@ -47,6 +47,14 @@ export const Limits = {
   tailBytes: 4 * 1024 * 1024,
   maxInFlight: 10_000,
   defaultMaxInFlight: 1024,
+  /** Ranges of one ack. */
+  ackRanges: 1_000,
+  /** Kept of the reason why an event is parked. */
+  parkReasonBytes: 4_000,
+  /** Side deliveries sent and not settled, per session. */
+  sideDeliveries: 16,
+  /** When at least half of so many last events were parked, the consumer is paused. */
+  breakerWindow: 20,
   /** Un-settled bytes of one publisher. */
   publisherBufferBytes: 16 * 1024 * 1024,
 } as const;

@@ -1,5 +1,5 @@
 import type { EventLog } from "@warren/event-store";
-import { assert, isWarrenError, lastOffsetOf, WarrenError, type Clock, type Logger, type Offset } from "@warren/protocol";
+import { assert, isWarrenError, lastOffsetOf, WarrenError, type Clock, type Logger, type Offset, type Settled } from "@warren/protocol";
 import { readChunk, type ChunkSize, type Tail } from "@warren/replay";
 import { stepConsumer } from "./machine/consumer-machine.ts";
 import {
@@ -11,6 +11,7 @@ import {
   type SessionSpec,
 } from "./machine/consumer-state.ts";
 import type { SessionStream } from "./session-stream.ts";
+import { ConsumerParking, type ParkingDeps } from "./consumer-parking.ts";
 import type { ConsumerPhase, NewSubscription } from "./subscription.ts";
 
 /** A grant before the consumer's place in memory is known. */
@@ -26,7 +27,8 @@ export interface ConsumerDeps {
   readonly chunk?: ChunkSize | undefined;
   readonly tail: () => Tail;
   readonly claim: (message: NewSubscription, signal: AbortSignal) => Promise<ClaimedName>;
-  readonly save: (token: bigint, offset: Offset) => void;
+  readonly save: (token: bigint, settled: Settled) => void;
+  readonly parking: ParkingDeps["store"];
   readonly backoff: (attempt: number) => number;
   readonly sent: (events: number) => void;
   /** It has a session (`true`), or has none any more. */
@@ -48,11 +50,24 @@ export class Consumer {
   #inputs: ConsumerInput[] = [];
   #running = false;
   #token = 0n;
+  #paused: string | undefined;
+  /** How often it was paused or resumed here. */
+  #pauses = 0;
+  readonly #parking: ConsumerParking;
 
-  constructor(deps: ConsumerDeps, ackedOffset: Offset) {
+  constructor(deps: ConsumerDeps, kept: { readonly settled: Settled; readonly paused: string | undefined }) {
     this.name = deps.name;
     this.#deps = deps;
-    this.#state = asleep(ackedOffset);
+    this.#state = asleep(kept.settled);
+    this.#paused = kept.paused;
+    this.#parking = new ConsumerParking({
+      ...deps,
+      store: deps.parking,
+      dispatch: (input) => this.dispatch(input),
+      paused: (reason) => this.setPaused(reason),
+      awake: (sessionId) => (this.#state.awake?.session.sessionId === sessionId ? this.#state.awake : undefined),
+      isOpen: (sessionId) => this.#sessions.has(sessionId),
+    });
     this.#stateSince = deps.clock.wallMs();
   }
 
@@ -60,12 +75,22 @@ export class Consumer {
     return this.#state.awake?.mode ?? "asleep";
   }
 
-  get ackedOffset(): Offset {
-    return this.#state.awake?.acked ?? this.#state.acked;
+  get settled(): Settled {
+    return this.#state.awake?.settled ?? this.#state.settled;
+  }
+
+  /** Of it, what is known to be saved. */
+  get saved(): Settled {
+    return this.#state.awake?.saved ?? this.#state.settled;
   }
 
   get sentOffset(): Offset {
-    return this.#state.awake === undefined ? this.#state.acked : this.#state.awake.next - 1n;
+    return this.#state.awake === undefined ? this.#state.settled.mark : this.#state.awake.next - 1n;
+  }
+
+  /** Why it is paused. */
+  get paused(): string | undefined {
+    return this.#paused;
   }
 
   get sessionToken(): bigint {
@@ -83,6 +108,18 @@ export class Consumer {
   /** No session, and none on its way. */
   get idle(): boolean {
     return this.#state.awake === undefined && this.#state.claiming === undefined && this.#state.waiting.length === 0;
+  }
+
+  /** An operator, or the breaker, paused it (and that is saved), or resumed it. */
+  setPaused(reason: string | undefined): void {
+    this.#paused = reason;
+    this.#pauses += 1;
+    this.dispatch(reason === undefined ? { kind: "resumed" } : { kind: "paused", reason });
+  }
+
+  /** Resolves when acks of these side deliveries, sent before, are saved. */
+  whenSettled(deliveryIds: readonly bigint[]): Promise<void> {
+    return this.#parking.whenSettled(deliveryIds);
   }
 
   /** A session for this name. */
@@ -144,7 +181,16 @@ export class Consumer {
         });
         return;
       case "save":
-        this.#deps.save(effect.token, effect.offset);
+        this.#deps.save(effect.token, effect.settled);
+        return;
+      case "load-sides":
+        void this.#parking.load(effect.sessionId, effect.afterDeliveryId);
+        return;
+      case "settle-sides":
+        void this.#parking.settle(effect.sessionId, effect.token, effect.deliveryIds);
+        return;
+      case "pause":
+        void this.#parking.pause(effect.reason);
         return;
       case "end": {
         const session = this.#sessions.get(effect.sessionId);
@@ -156,7 +202,11 @@ export class Consumer {
         this.#woke(effect.sessionId);
         return;
       case "slept":
-        this.#deps.logger.info("consumer slept", { consumer: this.name, reason: effect.reason, ackedOffset: String(this.#state.acked) });
+        this.#deps.logger.info("consumer slept", {
+          consumer: this.name,
+          reason: effect.reason,
+          ackedOffset: String(this.#state.settled.mark),
+        });
         if (this.#state.awake === undefined) this.#deps.moved(false);
     }
   }
@@ -166,16 +216,22 @@ export class Consumer {
     const stream = this.#sessions.get(sessionId)?.stream;
     if (awake === undefined || stream === undefined) return;
     this.#token = awake.token;
-    this.#deps.logger.info("consumer woke", { consumer: this.name, sessionToken: String(awake.token), afterOffset: String(awake.acked) });
+    this.#paused = awake.paused;
+    this.#deps.logger.info("consumer woke", {
+      consumer: this.name,
+      sessionToken: String(awake.token),
+      afterOffset: String(awake.settled.mark),
+    });
     this.#deps.moved(true);
     const current = () => (this.#state.awake?.session.sessionId === sessionId ? this.#state.awake : undefined);
     stream.attach({
       pull: () => this.dispatch({ kind: "pull", sessionId }),
-      ack: (upTo) => this.dispatch({ kind: "ack", sessionId, upTo }),
+      ack: (command) => this.dispatch({ kind: "ack", sessionId, ...command }),
+      park: (command) => this.#parking.park(sessionId, command),
       ping: () => this.dispatch({ kind: "ping", sessionId }),
-      get sentOffset() {
+      get sent() {
         const mine = current();
-        return mine === undefined ? undefined : mine.next - 1n;
+        return mine === undefined ? undefined : { offset: mine.next - 1n, deliveryId: mine.sides.lastSent };
       },
     });
   }
@@ -185,9 +241,12 @@ export class Consumer {
     try {
       assert(session !== undefined, "a session that claims is open");
       // Not the stream's signal: a claim that was sent may have been granted, and must be heard.
+      const pauses = this.#pauses;
       const granted = await this.#deps.claim(session.message, new AbortController().signal);
       const tail = this.#deps.tail();
-      this.dispatch({ kind: "claimed", sessionId, grant: { ...granted, head: tail.head, tailFirst: tail.first } });
+      // Paused or resumed while the claim was under way: the newer word counts.
+      const paused = this.#pauses === pauses ? granted.paused : this.#paused;
+      this.dispatch({ kind: "claimed", sessionId, grant: { ...granted, paused, head: tail.head, tailFirst: tail.first } });
     } catch (error) {
       this.dispatch({ kind: "claim-failed", sessionId, error: toWarrenError(error) });
     }

@@ -1,4 +1,7 @@
+export { type EventStanding, type Explanation, type Operations } from "./operations.ts";
+export type { SideEvent } from "./machine/sides.ts";
 export type {
+  AckCommand,
   AckMode,
   ConsumerPhase,
   ConsumerView,
@@ -6,6 +9,7 @@ export type {
   Frame,
   NewSubscription,
   OnConflict,
+  ParkCommand,
   ReceiverView,
   Session,
   StartFrom,

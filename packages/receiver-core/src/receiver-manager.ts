@@ -1,15 +1,28 @@
-import { isWarrenError, must, Times, WarrenError, type Offset, type Timer } from "@warren/protocol";
+import { covers, isWarrenError, must, settle, Times, WarrenError, type Settled, type Timer } from "@warren/protocol";
 import type { ReceiverConfig, ReceiverRow, StoredState } from "@warren/state-store";
 import { canonicalConfig, configKey, describeDifference, queueName } from "./config-key.ts";
 import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "./core-deps.ts";
+import { ConsumerOperations, type Operations } from "./operations.ts";
 import { Receiver } from "./receiver.ts";
 import { SessionStream } from "./session-stream.ts";
 import { checkNewReceiverStart } from "./start-offset.ts";
-import type { ConsumerView, CoreCounters, NewSubscription, ReceiverView, Session, StopSubscriber, Subscriptions } from "./subscription.ts";
+import type {
+  AckCommand,
+  ConsumerView,
+  CoreCounters,
+  NewSubscription,
+  ParkCommand,
+  ReceiverView,
+  Session,
+  StopSubscriber,
+  Subscriptions,
+} from "./subscription.ts";
 
 /** How often sessions are looked at, and after how many looks the lease of each log. */
 const tickMs = 1_000;
 const ticksPerLeaseCheck = 2;
+/** Ended sessions whose end is remembered. */
+const endedSessions = 1_000;
 
 /**
  * Finds or makes the receiver of each config, and restores them all at start. It reacts to two typed messages: *new subscription* and
@@ -31,6 +44,9 @@ export class ReceiverManager implements Subscriptions {
   readonly #receivers = new Map<string, Promise<Receiver>>();
   readonly #ready = new Map<string, Receiver>();
   readonly #sessions = new Map<string, { readonly stream: SessionStream; readonly message: NewSubscription }>();
+  readonly #operations: ConsumerOperations;
+  /** Why the last sessions ended, oldest first. */
+  readonly #ended = new Map<string, WarrenError>();
   readonly #abort = new AbortController();
   #timer: Timer | undefined;
   #ticks = 0;
@@ -39,10 +55,11 @@ export class ReceiverManager implements Subscriptions {
   constructor(deps: CoreDeps, options: CoreOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#operations = new ConsumerOperations({ ...deps, receivers: () => [...this.#ready.values()] });
     deps.offsets.onSaved((saved) => {
       this.#counters.offsetSaves += 1;
-      const offset = saved.kind === "saved" ? saved.ackedOffset : undefined;
-      for (const receiver of this.#ready.values()) receiver.saved(saved.name, saved.sessionToken, offset);
+      const settled = saved.kind === "saved" ? { mark: saved.ackedOffset, ranges: saved.ranges } : undefined;
+      for (const receiver of this.#ready.values()) receiver.saved(saved.name, saved.sessionToken, settled);
     });
   }
 
@@ -67,7 +84,7 @@ export class ReceiverManager implements Subscriptions {
       stop: (reason) => this.stopSubscriber({ config: canonical.config, consumer: canonical.consumer, sessionId, reason }),
     });
     this.#sessions.set(sessionId, { stream, message: canonical });
-    stream.signal.addEventListener("abort", () => this.#sessions.delete(sessionId), { once: true });
+    stream.signal.addEventListener("abort", () => this.#forgetSession(sessionId, stream.signal.reason), { once: true });
     void this.#open(canonical, stream);
     return stream;
   }
@@ -76,15 +93,25 @@ export class ReceiverManager implements Subscriptions {
     this.#ready.get(configKey(message.config))?.sleepConsumer(message.consumer, message.sessionId, message.reason);
   }
 
-  async ack(sessionId: string, upToOffset: Offset, options: { readonly signal: AbortSignal }): Promise<Offset> {
-    const session = this.#sessions.get(sessionId);
-    if (session === undefined) throw new WarrenError("SESSION_CLOSED", `no session ${sessionId} is open; open again and ack there`);
-    const { stream, message } = session;
-    stream.ack(upToOffset);
-    if (message.consumer === "") return upToOffset;
+  async ack(sessionId: string, command: AckCommand, options: { readonly signal: AbortSignal }): Promise<Settled> {
+    const { stream, message } = this.#session(sessionId);
+    stream.ack(command);
+    const wanted = command.ranges.reduce(settle, { mark: command.upTo, ranges: [] });
+    if (message.consumer === "") return wanted;
     const receiver = must(this.#ready.get(configKey(message.config)), "a session that takes acks has a receiver");
-    const token = receiver.consumer(message.consumer)?.sessionToken ?? 0n;
-    return this.#deps.offsets.whenSaved(message.consumer, token, upToOffset, options);
+    const consumer = must(receiver.consumer(message.consumer), "a session that takes acks has a consumer");
+    await consumer.whenSettled(command.deliveryIds);
+    // What was settled before needs no save of its own.
+    if (covers(consumer.saved, wanted)) return consumer.saved;
+    return this.#deps.offsets.whenSaved(message.consumer, consumer.sessionToken, wanted, options);
+  }
+
+  async park(sessionId: string, command: ParkCommand): Promise<Settled> {
+    return this.#session(sessionId).stream.park(command);
+  }
+
+  get operations(): Operations {
+    return this.#operations;
   }
 
   receivers(): readonly ReceiverView[] {
@@ -117,6 +144,22 @@ export class ReceiverManager implements Subscriptions {
     this.#deps.offsets.stop();
     for (const { stream } of this.#sessions.values()) stream.end(error);
     for (const receiver of this.#ready.values()) void receiver.stop();
+  }
+
+  #session(sessionId: string) {
+    const session = this.#sessions.get(sessionId);
+    if (session !== undefined) return session;
+    const ended = this.#ended.get(sessionId);
+    throw ended ?? new WarrenError("NOT_FOUND", `no session has the id ${JSON.stringify(sessionId)}; it is told by the frame \`opened\``);
+  }
+
+  /** Remembered for a while, so that a late ack is told what became of its session. */
+  #forgetSession(sessionId: string, reason: unknown): void {
+    this.#sessions.delete(sessionId);
+    const closed = new WarrenError("SESSION_CLOSED", "the session has ended; its acks are void, open again");
+    this.#ended.set(sessionId, isWarrenError(reason, "TAKEN_OVER") ? reason : closed);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > endedSessions && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   async #open(message: NewSubscription, stream: SessionStream): Promise<void> {

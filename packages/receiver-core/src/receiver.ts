@@ -1,5 +1,5 @@
 import type { Claim, MissedGap } from "@warren/event-store";
-import { WarrenError, type Offset } from "@warren/protocol";
+import { raiseMark, WarrenError, type Offset, type Settled } from "@warren/protocol";
 import type { ConsumerRow, ReceiverRow } from "@warren/state-store";
 import { describeDifference, queueName } from "./config-key.ts";
 import { Consumer, type ClaimedName } from "./consumer.ts";
@@ -7,7 +7,7 @@ import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "
 import { ReceiverWriter } from "./receiver-writer.ts";
 import type { SessionStream } from "./session-stream.ts";
 import { startOffset } from "./start-offset.ts";
-import type { ConsumerView, NewSubscription, ReceiverView, StopReason } from "./subscription.ts";
+import type { ConsumerView, NewSubscription, ReceiverView, StartFrom, StopReason } from "./subscription.ts";
 
 /**
  * The internal receiver of one config: one queue, one log, its consumers in two dictionaries. It goes on storing whether or not anyone
@@ -32,7 +32,7 @@ export class Receiver {
     this.#deps = { ...deps, logger: deps.logger.child({ receiver: row.configKey, patterns: row.config.patterns }) };
     this.#options = options;
     this.#counters = counters;
-    for (const { name, ackedOffset } of consumers) this.#sleeping.set(name, this.#newConsumer(name, ackedOffset));
+    for (const kept of consumers) this.#sleeping.set(kept.name, this.#newConsumer(kept.name, kept));
     this.#writer = new ReceiverWriter(this.#deps, options, row, counters, {
       stored: () => this.#stored(),
       gapRecorded: (gap) => this.#toAwake((consumer) => consumer.dispatch({ kind: "gap-recorded", gap })),
@@ -45,14 +45,14 @@ export class Receiver {
   open(message: NewSubscription, stream: SessionStream): void {
     const name = message.consumer;
     if (name === "") {
-      const consumer = this.#newConsumer("", 0n, stream.sessionId);
+      const consumer = this.#newConsumer("", undefined, stream.sessionId);
       this.#ephemeral.set(stream.sessionId, consumer);
       consumer.open(message, stream);
       return;
     }
     let consumer = this.consumer(name);
     if (consumer === undefined) {
-      consumer = this.#newConsumer(name, 0n);
+      consumer = this.#newConsumer(name, undefined);
       this.#sleeping.set(name, consumer);
     }
     consumer.open(message, stream);
@@ -69,10 +69,29 @@ export class Receiver {
   }
 
   /** An ack was saved, or found to be fenced. */
-  saved(name: string, token: bigint, ackedOffset: Offset | undefined): void {
+  saved(name: string, token: bigint, settled: Settled | undefined): void {
     const consumer = this.#active.get(name);
-    if (ackedOffset === undefined) consumer?.dispatch({ kind: "fenced", token });
-    else consumer?.dispatch({ kind: "saved", token, ackedOffset });
+    if (settled === undefined) consumer?.dispatch({ kind: "fenced", token });
+    else consumer?.dispatch({ kind: "saved", token, settled });
+  }
+
+  /** Ends the sessions of a consumer that was deleted, and forgets it. */
+  forget(name: string, error: WarrenError): void {
+    this.consumer(name)?.dispatch({ kind: "shut", error });
+    this.#active.delete(name);
+    this.#sleeping.delete(name);
+  }
+
+  /** Where `start` is in this receiver's log. Errors as of `startOffset`. */
+  async startOffset(start: StartFrom, options: { readonly signal: AbortSignal }): Promise<Offset> {
+    const claim = await this.#whenClaimed();
+    return startOffset(
+      start,
+      this.#deps.log,
+      this.row.receiverId,
+      { headOffset: this.#writer.head, oldestOffset: claim.oldestOffset },
+      options,
+    );
   }
 
   /** Looks for silent sessions, and whether the log is still ours. Called about every second. */
@@ -115,17 +134,18 @@ export class Receiver {
       receiverKey: this.row.configKey,
       config: this.row.config,
       phase: consumer.phase,
-      ackedOffset: consumer.ackedOffset,
+      settled: consumer.settled,
       sentOffset: consumer.sentOffset,
       headOffset: this.#writer.head,
       sessionToken: consumer.sessionToken,
       stateSince: consumer.stateSince,
       standbySessions: consumer.standbySessions,
+      paused: consumer.paused,
     }));
   }
 
-  #newConsumer(name: string, acked: Offset, sessionId = ""): Consumer {
-    const { log, clock, logger, offsets } = this.#deps;
+  #newConsumer(name: string, kept: ConsumerRow | undefined, sessionId = ""): Consumer {
+    const { log, clock, logger, offsets, state } = this.#deps;
     const deps = {
       name,
       receiverId: this.row.receiverId,
@@ -135,17 +155,19 @@ export class Receiver {
       chunk: this.#options.chunk,
       tail: () => this.#writer.tail,
       claim: (message: NewSubscription, signal: AbortSignal) => this.#claimName(message, signal),
-      save: (token: bigint, offset: Offset) => {
-        if (name === "") this.#ephemeral.get(sessionId)?.dispatch({ kind: "saved", token, ackedOffset: offset });
-        else offsets.ack(name, token, offset);
+      save: (token: bigint, settled: Settled) => {
+        if (name === "") this.#ephemeral.get(sessionId)?.dispatch({ kind: "saved", token, settled });
+        else offsets.ack(name, token, settled);
       },
+      parking: state,
       backoff: (attempt: number) => backoff(this.#deps, attempt),
       sent: (events: number) => {
         this.#counters.eventsSent += events;
       },
       moved: (awake: boolean) => this.#moved(name, sessionId, awake),
     };
-    return new Consumer(deps, acked);
+    const settled = { mark: kept?.ackedOffset ?? 0n, ranges: kept?.ranges ?? [] };
+    return new Consumer(deps, { settled, paused: kept?.paused });
   }
 
   #moved(name: string, sessionId: string, awake: boolean): void {
@@ -173,7 +195,8 @@ export class Receiver {
     }
     if (message.consumer === "") {
       const after = await startOffset(message.start, log, receiverId, current, { signal });
-      return { ...grant, token: await state.nextToken({ signal }), afterOffset: after, resumed: false, gaps: this.#gapsAfter(after, 0) };
+      const ephemeral = { settled: { mark: after, ranges: [] }, moves: 0n, paused: undefined, retrying: false };
+      return { ...grant, ...ephemeral, token: await state.nextToken({ signal }), resumed: false, gaps: this.#gapsAfter(after, 0) };
     }
     // What the last session acked is saved first, so that it does not come again.
     await offsets.flush();
@@ -187,14 +210,16 @@ export class Receiver {
         `consumer ${message.consumer} exists with another config (${difference}); use its config, or another name`,
       );
     }
-    const { ackedOffset, sessionToken, createdAt } = claimed.consumer;
+    const { ackedOffset, ranges, sessionToken, createdAt, moves, paused } = claimed.consumer;
     await this.#checkNotAhead(message.consumer, ackedOffset);
-    const known = message.known?.offset ?? 0n;
+    // What the subscriber knows of a place before an operator moved it counts no more.
+    const known = message.known?.moves === moves ? message.known.offset : 0n;
     await this.#checkNotAhead(message.consumer, known);
-    const afterOffset = known > ackedOffset ? known : ackedOffset;
-    if (known > ackedOffset) offsets.ack(message.consumer, sessionToken, known);
-    const gaps = this.#gapsAfter(afterOffset, createdAt);
-    return { ...grant, token: sessionToken, afterOffset, resumed: !claimed.created, gaps };
+    const settled = raiseMark({ mark: ackedOffset, ranges }, known);
+    if (known > ackedOffset) offsets.ack(message.consumer, sessionToken, settled);
+    const retrying = (await state.retrying(message.consumer, 0n, 1, { signal })).length > 0;
+    const gaps = this.#gapsAfter(settled.mark, createdAt);
+    return { ...grant, token: sessionToken, settled, resumed: !claimed.created, gaps, moves, paused, retrying };
   }
 
   /** W9: an offset above the head means that the log lost events it once had (or that another broker is ahead of us). */

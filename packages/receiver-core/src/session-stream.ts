@@ -1,13 +1,14 @@
-import { WarrenError, type Offset } from "@warren/protocol";
-import type { Frame, Session, StopReason } from "./subscription.ts";
+import { Limits, WarrenError, type Offset, type Settled } from "@warren/protocol";
+import type { AckCommand, Frame, ParkCommand, Session, StopReason } from "./subscription.ts";
 
 /** What a session needs of its consumer, once it has one. */
 export interface SessionTarget {
   pull(): void;
-  ack(upTo: Offset): void;
+  ack(command: AckCommand): void;
+  park(command: ParkCommand): Promise<Settled>;
   ping(): void;
-  /** Last offset sent; undefined before `opened`. */
-  readonly sentOffset: Offset | undefined;
+  /** Last offset and side delivery sent; undefined before `opened`. */
+  readonly sent: { readonly offset: Offset; readonly deliveryId: bigint } | undefined;
 }
 
 /** What the stream needs of its owner. */
@@ -59,8 +60,14 @@ export class SessionStream implements Session, AsyncIterableIterator<Frame> {
       waiting.resolve({ done: false, value: frame });
       return;
     }
-    if (frame.kind === "acked") this.#frames = this.#frames.filter(({ kind }) => kind !== "acked");
-    this.#frames.push(frame);
+    this.#frames.push(frame.kind === "acked" ? this.#withWaiting(frame) : frame);
+  }
+
+  /** A newer `acked` stands for the one that waits, whose side deliveries are told with it. */
+  #withWaiting(frame: Extract<Frame, { kind: "acked" }>): Frame {
+    const waiting = this.#frames.find((each) => each.kind === "acked");
+    this.#frames = this.#frames.filter((each) => each !== waiting);
+    return waiting === undefined ? frame : { ...frame, deliveryIds: [...waiting.deliveryIds, ...frame.deliveryIds] };
   }
 
   /** No frame follows those that wait. Twice: the first one counts. */
@@ -102,12 +109,36 @@ export class SessionStream implements Session, AsyncIterableIterator<Frame> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  ack(upToOffset: Offset): void {
+  ack(command: AckCommand): void {
+    const { target, sent } = this.#opened();
+    const { upTo, ranges, deliveryIds } = command;
+    if (ranges.length > Limits.ackRanges) throw invalid(`${ranges.length} ranges; at most ${Limits.ackRanges} in one ack`);
+    if (upTo < 0n) throw invalid(`up_to_offset is ${upTo}; it must be 0 or more`);
+    for (const { first, last } of ranges) if (first < 1n || last < first) throw invalid(`range ${first} to ${last} is none`);
+    for (const offset of [upTo, ...ranges.map(({ last }) => last)]) checkSent(offset, sent.offset);
+    for (const id of deliveryIds) if (id < 1n || id > sent.deliveryId) throw invalid(`side delivery ${id} was not sent`);
+    target.ack(command);
+  }
+
+  async park(command: ParkCommand): Promise<Settled> {
+    const { target, sent } = this.#opened();
+    if ("offset" in command.what) {
+      if (command.what.offset < 1n) throw invalid(`offset ${command.what.offset} is none; the first is 1`);
+      checkSent(command.what.offset, sent.offset);
+    }
+    return target.park(command);
+  }
+
+  refuse(error: WarrenError): void {
+    this.push({ kind: "refused", error });
+  }
+
+  #opened() {
     if (this.#ended !== undefined) throw new WarrenError("SESSION_CLOSED", "the session has ended; its acks are void, open again");
-    const sent = this.#target?.sentOffset;
-    if (sent === undefined) throw new WarrenError("ACK_INVALID", "nothing to ack: wait for the frame `opened`");
-    if (upToOffset > sent) throw new WarrenError("ACK_INVALID", `offset ${upToOffset} was not sent; the last one sent is ${sent}`);
-    this.#target?.ack(upToOffset);
+    const target = this.#target;
+    const sent = target?.sent;
+    if (target === undefined || sent === undefined) throw invalid("nothing was sent yet: wait for the frame `opened`");
+    return { target, sent };
   }
 
   ping(): void {
@@ -119,4 +150,12 @@ export class SessionStream implements Session, AsyncIterableIterator<Frame> {
     this.#owner.stop(reason);
     this.end(undefined);
   }
+}
+
+function checkSent(offset: Offset, sent: Offset): void {
+  if (offset > sent) throw invalid(`offset ${offset} was not sent; the last one sent is ${sent}`);
+}
+
+function invalid(message: string): WarrenError {
+  return new WarrenError("ACK_INVALID", message);
 }

@@ -1,4 +1,6 @@
-import type { EncodedBatch, Offset, WarrenError } from "@warren/protocol";
+import type { EncodedBatch, Offset, OffsetRange, Settled, WarrenError } from "@warren/protocol";
+import type { SideEvent } from "./machine/sides.ts";
+import type { Operations } from "./operations.ts";
 import type { LogGap } from "@warren/event-store";
 import type { ReceiverConfig } from "@warren/state-store";
 
@@ -27,13 +29,13 @@ export interface NewSubscription {
   readonly ackMode: AckMode;
   readonly sessionTimeoutMs: number;
   /** The log id and offset the subscriber itself kept; undefined when it kept none. */
-  readonly known?: { readonly logId: string; readonly offset: Offset } | undefined;
+  readonly known?: { readonly logId: string; readonly offset: Offset; readonly moves: bigint } | undefined;
   /** Empty: every open is another program. */
   readonly instanceId: string;
 }
 
 /** Why a subscriber is stopped. */
-export type StopReason = "stream-ended" | "silent" | "taken-over" | "draining" | "failed" | "fenced";
+export type StopReason = "stream-ended" | "silent" | "taken-over" | "draining" | "failed" | "fenced" | "moved";
 
 /** Typed message *stop subscriber*: the stream ended, or its session is silent. The receiver is found by config, the consumer by name. */
 export interface StopSubscriber {
@@ -41,6 +43,23 @@ export interface StopSubscriber {
   readonly consumer: string;
   readonly sessionId: string;
   readonly reason: StopReason;
+}
+
+/** What a subscriber acknowledges. */
+export interface AckCommand {
+  /** Everything at or below it is done. */
+  readonly upTo: Offset;
+  /** So are these. */
+  readonly ranges: readonly OffsetRange[];
+  /** And these side deliveries. */
+  readonly deliveryIds: readonly bigint[];
+}
+
+/** What a subscriber sets aside: an event of the session, or a side delivery. */
+export interface ParkCommand {
+  readonly what: { readonly offset: Offset } | { readonly deliveryId: bigint };
+  readonly reason: string;
+  readonly attempts: number;
 }
 
 /** A frame for the subscriber, in the order in which it must be sent. */
@@ -51,17 +70,24 @@ export type Frame =
       readonly sessionId: string;
       readonly sessionToken: bigint;
       readonly receiverKey: string;
-      readonly afterOffset: Offset;
+      /** Events above its mark follow, except its ranges. */
+      readonly settled: Settled;
       readonly headOffset: Offset;
       readonly logId: string;
       readonly resumed: boolean;
+      readonly moves: bigint;
     }
   /** Events `from..` of the batch: those before index `from` lie below the consumer's next offset and are not for it. */
   | { readonly kind: "batch"; readonly batch: EncodedBatch; readonly from: number; readonly to: number }
   | { readonly kind: "caught-up"; readonly offset: Offset }
   | { readonly kind: "fell-behind"; readonly offset: Offset }
   | { readonly kind: "gap"; readonly gap: LogGap }
-  | { readonly kind: "acked"; readonly ackedOffset: Offset }
+  /** What is saved of the offsets, and side deliveries that are settled now. */
+  | { readonly kind: "acked"; readonly settled: Settled; readonly deliveryIds: readonly bigint[] }
+  | { readonly kind: "side"; readonly side: SideEvent }
+  | { readonly kind: "refused"; readonly error: WarrenError }
+  | { readonly kind: "paused"; readonly reason: string }
+  | { readonly kind: "resumed" }
   | { readonly kind: "heartbeat"; readonly headOffset: Offset; readonly sentOffset: Offset; readonly waitingForAck: boolean }
   | { readonly kind: "draining"; readonly retryAfterMs: number };
 
@@ -75,10 +101,14 @@ export interface Session {
    */
   frames(): AsyncIterableIterator<Frame>;
   /**
-   * Everything up to and with `offset` is done. Throws ACK_INVALID when it lies above what was sent; the session goes on. A lower one than before
-   * changes nothing. Saving is asynchronous: an `acked` frame tells when.
+   * These events are done. Throws ACK_INVALID when one was not sent, SESSION_CLOSED after the end; then nothing changed, and the session goes on. Acked
+   * already: nothing happens. Saving is asynchronous: an `acked` frame tells when.
    */
-  ack(upToOffset: Offset): void;
+  ack(command: AckCommand): void;
+  /** Sets an event aside. Resolves when that is saved, with what is settled now. ACK_INVALID, SESSION_CLOSED, OFFSET_OUT_OF_RANGE (pruned), NOT_SUPPORTED (no name). */
+  park(command: ParkCommand): Promise<Settled>;
+  /** Tells the subscriber that a command of its was wrong. */
+  refuse(error: WarrenError): void;
   /** A sign of life, so that the session does not count as silent. */
   ping(): void;
   /** The stream ended: the consumer is put to sleep. Twice is fine. */
@@ -110,13 +140,15 @@ export interface ConsumerView {
   readonly receiverKey: string;
   readonly config: ReceiverConfig;
   readonly phase: ConsumerPhase;
-  readonly ackedOffset: Offset;
+  readonly settled: Settled;
   readonly sentOffset: Offset;
   readonly headOffset: Offset;
   readonly sessionToken: bigint;
   /** Milliseconds since 1970. */
   readonly stateSince: number;
   readonly standbySessions: number;
+  /** Why it is paused. */
+  readonly paused: string | undefined;
 }
 
 /** Counters since start, for metrics. */
@@ -138,8 +170,12 @@ export interface Subscriptions {
   newSubscription(message: NewSubscription): Session;
   /** Reacts to *stop subscriber*. Unknown or stopped already: nothing happens. */
   stopSubscriber(message: StopSubscriber): void;
-  /** Ack by session id, from another connection than the stream; resolves with the saved low-water mark. SESSION_CLOSED, ACK_INVALID, STORE_UNAVAILABLE. */
-  ack(sessionId: string, upToOffset: Offset, options: { readonly signal: AbortSignal }): Promise<Offset>;
+  /** Ack by session id, from another connection than the stream; resolves with what is saved. NOT_FOUND, SESSION_CLOSED, TAKEN_OVER, ACK_INVALID. */
+  ack(sessionId: string, command: AckCommand, options: { readonly signal: AbortSignal }): Promise<Settled>;
+  /** Park by session id. */
+  park(sessionId: string, command: ParkCommand): Promise<Settled>;
+  /** What an operator may do to consumers. */
+  readonly operations: Operations;
   receivers(): readonly ReceiverView[];
   consumers(): readonly ConsumerView[];
   counters(): CoreCounters;

@@ -1,4 +1,4 @@
-import { backoffDelay, isWarrenError, Times, WarrenError, type Clock, type Logger, type Offset } from "@warren/protocol";
+import { backoffDelay, covers, isWarrenError, Times, WarrenError, type Clock, type Logger, type Settled } from "@warren/protocol";
 import {
   cleanCoalescer,
   stepCoalescer,
@@ -22,7 +22,7 @@ export type Saved = SaveResult & { readonly sessionToken: bigint };
 interface Waiter {
   readonly name: string;
   readonly sessionToken: bigint;
-  readonly offset: Offset;
+  readonly wanted: Settled;
   readonly settle: (saved: Saved) => void;
 }
 
@@ -41,24 +41,24 @@ export class OffsetWriter {
     this.#deps = deps;
   }
 
-  /** Everything up to and with `ackedOffset` is done; saved within about 100 ms. After `stop`: nothing. */
-  ack(name: string, sessionToken: bigint, ackedOffset: Offset): void {
-    if (!this.#abort.signal.aborted) this.#dispatch({ kind: "acked", save: { name, sessionToken, ackedOffset } });
+  /** All of this is settled; saved within about 100 ms. After `stop`: nothing. */
+  ack(name: string, sessionToken: bigint, { mark, ranges }: Settled): void {
+    if (!this.#abort.signal.aborted) this.#dispatch({ kind: "acked", save: { name, sessionToken, ackedOffset: mark, ranges } });
   }
 
-  /** Resolves with the saved low-water mark once it is at `offset` or above. Throws TAKEN_OVER when a newer session has the name; on abort `signal.reason`. */
-  async whenSaved(name: string, sessionToken: bigint, offset: Offset, options: { readonly signal: AbortSignal }): Promise<Offset> {
+  /** Resolves with what is saved once that covers `wanted`. Throws TAKEN_OVER when a newer session has the name; on abort `signal.reason`. */
+  async whenSaved(name: string, sessionToken: bigint, wanted: Settled, options: { readonly signal: AbortSignal }): Promise<Settled> {
     options.signal.throwIfAborted();
     const newest = this.#newest.get(name);
-    if (newest?.kind === "saved" && newest.sessionToken === sessionToken && newest.ackedOffset >= offset) return newest.ackedOffset;
+    if (newest?.kind === "saved" && newest.sessionToken === sessionToken && covers(settledOf(newest), wanted)) return settledOf(newest);
     const { promise, resolve, reject } = Promise.withResolvers<Saved>();
-    const waiter: Waiter = { name, sessionToken, offset, settle: resolve };
+    const waiter: Waiter = { name, sessionToken, wanted, settle: resolve };
     const aborted = (): void => reject(options.signal.reason);
     options.signal.addEventListener("abort", aborted, { once: true });
     this.#waiters.push(waiter);
     try {
       const saved = await promise;
-      if (saved.kind === "saved" && saved.sessionToken === sessionToken) return saved.ackedOffset;
+      if (saved.kind === "saved" && saved.sessionToken === sessionToken) return settledOf(saved);
       throw new WarrenError("TAKEN_OVER", `a newer session has consumer ${name}; its acks count, this one's are void`);
     } finally {
       options.signal.removeEventListener("abort", aborted);
@@ -127,7 +127,7 @@ export class OffsetWriter {
     this.#newest.set(saved.name, saved);
     for (const waiter of this.#waiters) {
       if (waiter.name !== saved.name) continue;
-      const done = saved.kind === "fenced" || saved.sessionToken !== waiter.sessionToken || saved.ackedOffset >= waiter.offset;
+      const done = saved.kind === "fenced" || saved.sessionToken !== waiter.sessionToken || covers(settledOf(saved), waiter.wanted);
       if (done) waiter.settle(saved);
     }
     for (const listener of this.#listeners) listener(saved);
@@ -138,4 +138,8 @@ export class OffsetWriter {
     this.#cleanWaiters = [];
     for (const resolve of waiters) resolve();
   }
+}
+
+function settledOf({ ackedOffset, ranges }: Extract<Saved, { kind: "saved" }>): Settled {
+  return { mark: ackedOffset, ranges };
 }

@@ -1,4 +1,5 @@
-import type { Offset } from "@warren/protocol";
+import type { Offset, OffsetRanges } from "@warren/protocol";
+import type { ParkingStore } from "./parking-store.ts";
 
 /** Which events a receiver takes; the identity of a receiver in its canonical form. */
 export interface ReceiverConfig {
@@ -26,8 +27,14 @@ export interface ConsumerRow {
   readonly receiverId: bigint;
   /** Saved low-water mark: nothing at or below it is delivered again. */
   readonly ackedOffset: Offset;
-  /** Token of the newest session; 0n before the first. */
+  /** Saved above it: acked or parked. They are not delivered again either. */
+  readonly ranges: OffsetRanges;
+  /** Token of the newest session, or of an operator's move after it; 0n before the first. */
   readonly sessionToken: bigint;
+  /** How often an operator moved it. */
+  readonly moves: bigint;
+  /** Why it is paused; undefined when it is not. */
+  readonly paused: string | undefined;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
@@ -44,16 +51,18 @@ export type ClaimResult =
   /** The name exists on another receiver. Nothing changed. */
   | { readonly kind: "other-receiver"; readonly consumer: ConsumerRow; readonly config: ReceiverConfig };
 
-/** One offset to save. */
+/** What a consumer has settled, to be saved. */
 export interface OffsetSave {
   readonly name: string;
   readonly sessionToken: bigint;
   readonly ackedOffset: Offset;
+  /** Settled above it. */
+  readonly ranges: OffsetRanges;
 }
 
-/** What became of one offset: the saved low-water mark, or that a newer session has the name. */
+/** What became of one save: what is saved now, or that a newer session has the name. */
 export type SaveResult =
-  | { readonly kind: "saved"; readonly name: string; readonly ackedOffset: Offset }
+  | { readonly kind: "saved"; readonly name: string; readonly ackedOffset: Offset; readonly ranges: OffsetRanges }
   | { readonly kind: "fenced"; readonly name: string };
 
 /** Options of every call that waits. On abort a call rejects with `signal.reason`; what it had sent may still happen. */
@@ -65,7 +74,7 @@ export interface CallOptions {
  * What survives a restart. Creating is synchronous and safe to repeat; every method throws STORE_UNAVAILABLE when the database is away.
  * Every write is idempotent: after an error of unknown outcome the caller simply repeats it.
  */
-export interface StateStore {
+export interface StateStore extends ParkingStore {
   /** Everything, in one snapshot. Called before the API says it is serving. */
   load(options?: CallOptions): Promise<StoredState>;
   /** Finds the receiver of a config key, or makes it in phase `creating`. Two calls at once make one row. */
@@ -79,8 +88,20 @@ export interface StateStore {
   claimConsumer(name: string, receiverId: bigint, startAfter: Offset, options?: CallOptions): Promise<ClaimResult>;
   /** A token for a session without a name, from the same sequence. */
   nextToken(options?: CallOptions): Promise<bigint>;
-  /** Saves offsets: monotone (a smaller one changes nothing and answers the saved one) and fenced by token, each name by itself. */
+  /**
+   * Saves offsets: monotone and fenced by token, each name by itself. What was saved stays: a smaller mark changes nothing, ranges are added to those
+   * that are there; so an older save that comes late takes nothing back. Answers what is saved now.
+   */
   saveOffsets(saves: readonly OffsetSave[], options?: CallOptions): Promise<readonly SaveResult[]>;
   /** The consumer as it is kept, or undefined. */
   consumer(name: string, options?: CallOptions): Promise<ConsumerRow | undefined>;
+  /**
+   * An operator moves a consumer, back or ahead: with a new token, so that no save of an earlier session counts any more. What is parked above the
+   * new place stays settled. Undefined: no such consumer.
+   */
+  moveConsumer(name: string, ackedOffset: Offset, options?: CallOptions): Promise<ConsumerRow | undefined>;
+  /** Pauses (with a reason) or resumes. Returns whether the consumer exists. */
+  setPaused(name: string, reason: string | undefined, options?: CallOptions): Promise<boolean>;
+  /** Forgets a consumer and its parked events. Returns it as it was, or undefined. */
+  deleteConsumer(name: string, options?: CallOptions): Promise<ConsumerRow | undefined>;
 }

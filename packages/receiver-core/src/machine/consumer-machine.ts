@@ -1,4 +1,4 @@
-import { Times, WarrenError, type Offset } from "@warren/protocol";
+import { covers, Limits, raiseMark, settle, Times, WarrenError, type OffsetRange } from "@warren/protocol";
 import type { StopReason } from "../subscription.ts";
 import {
   inFlight,
@@ -9,9 +9,11 @@ import {
   type ConsumerState,
   type ConsumerStep,
   type Grant,
+  type Outcome,
   type SessionSpec,
 } from "./consumer-state.ts";
 import { emit, flow, type FlowStep } from "./flow.ts";
+import { noSides, sidesLoaded, sidesSettled } from "./sides.ts";
 
 /*
  * The life of a consumer name. Pure: state, input and monotonic time in; state and effects out.
@@ -37,6 +39,8 @@ export function stepConsumer(state: ConsumerState, input: ConsumerInput, now: nu
       return stop(state, input.sessionId, input.reason);
     case "shut":
       return shut(state, input.error);
+    case "moved":
+      return moved(state, input);
     case "fenced":
       if (state.awake?.token !== input.token) return { state, effects: [] };
       return nextInLine(sleep(state, state.awake, "taken-over", takenOver()));
@@ -47,14 +51,14 @@ export function stepConsumer(state: ConsumerState, input: ConsumerInput, now: nu
   }
 }
 
-type AwakeInput = Exclude<ConsumerInput, { kind: "open" | "claimed" | "claim-failed" | "stop" | "shut" | "fenced" | "tick" }>;
+type AwakeInput = Exclude<ConsumerInput, { kind: "open" | "claimed" | "claim-failed" | "stop" | "shut" | "moved" | "fenced" | "tick" }>;
 
 function stepAwake(state: ConsumerState, input: AwakeInput, now: number): ConsumerStep {
   const { awake } = state;
   if (awake === undefined || ("sessionId" in input && input.sessionId !== awake.session.sessionId)) return { state, effects: [] };
   switch (input.kind) {
     case "pull": {
-      const auto = awake.session.ackMode === "auto" ? ack(awake, awake.next - 1n, now) : { awake, effects: [] };
+      const auto = awake.session.ackMode === "auto" ? settleUpTo(awake, awake.next - 1n, [], now) : { awake, effects: [] };
       return merge(state, auto, flow({ ...auto.awake, pulling: true }, now));
     }
     case "stored":
@@ -78,26 +82,79 @@ function stepAwake(state: ConsumerState, input: AwakeInput, now: number): Consum
       return merge(state, flow({ ...awake, reading: false }, now));
     case "gap-recorded":
       return merge(state, flow({ ...awake, gaps: [...awake.gaps, input.gap] }, now));
-    case "ack": {
-      const acked = ack(awake, input.upTo, now);
-      return merge(state, acked, flow(acked.awake, now));
+    case "ack":
+      return ack(state, awake, input, now);
+    case "parked": {
+      const range = { first: input.offset, last: input.offset };
+      const parked = save({ ...awake, outcomes: outcomes(awake, "parked", 1), signAt: now }, settle(awake.settled, range));
+      return breaker(merge(state, parked, flow(parked.awake, now)));
+    }
+    case "sides":
+      return merge(state, flow(sidesLoaded(awake, input.events, input.more), now));
+    case "retry-asked":
+      return merge(state, flow({ ...awake, sides: { ...awake.sides, more: true } }, now));
+    case "sides-settled": {
+      const told = emit(
+        { ...awake, sides: sidesSettled(awake.sides, input.deliveryIds) },
+        { kind: "acked", settled: awake.saved, deliveryIds: input.deliveryIds },
+        now,
+      );
+      return merge(state, told, flow(told.awake, now));
+    }
+    case "paused":
+      return merge(state, emit({ ...awake, paused: input.reason, outcomes: [] }, { kind: "paused", reason: input.reason }, now));
+    case "resumed": {
+      if (awake.paused === undefined) return { state, effects: [] };
+      const told = emit({ ...awake, paused: undefined }, { kind: "resumed" }, now);
+      return merge(state, told, flow(told.awake, now));
     }
     case "ping":
       return merge(state, { awake: { ...awake, signAt: now }, effects: [] });
     case "saved":
       if (input.token !== awake.token || awake.session.ackMode === "auto") return { state, effects: [] };
-      return merge(state, emit(awake, { kind: "acked", ackedOffset: input.ackedOffset }, now));
+      return merge(state, emit({ ...awake, saved: input.settled }, { kind: "acked", settled: input.settled, deliveryIds: [] }, now));
   }
 }
 
-/** W7: the low-water mark never goes back, and never passes what was sent. */
-function ack(awake: Awake, upTo: Offset, now: number): FlowStep {
-  if (upTo <= awake.acked || upTo >= awake.next) return { awake: { ...awake, signAt: now }, effects: [] };
-  const skipped = awake.skipped.filter(({ last }) => last > upTo);
-  return {
-    awake: { ...awake, acked: upTo, skipped, signAt: now },
-    effects: [{ kind: "save", token: awake.token, offset: upTo }],
-  };
+function ack(state: ConsumerState, awake: Awake, input: Extract<ConsumerInput, { kind: "ack" }>, now: number): ConsumerStep {
+  const offsets = settleUpTo(awake, input.upTo, input.ranges, now);
+  const deliveryIds = input.deliveryIds.filter((id) => awake.sides.outstanding.includes(id));
+  const { sessionId } = input;
+  const sides: ConsumerEffect[] = deliveryIds.length === 0 ? [] : [{ kind: "settle-sides", sessionId, token: awake.token, deliveryIds }];
+  return merge(state, offsets, { awake: offsets.awake, effects: sides }, flow(offsets.awake, now));
+}
+
+/** W7: what is settled only grows, and never passes what was sent. */
+function settleUpTo(awake: Awake, upTo: bigint, ranges: readonly OffsetRange[], now: number): FlowStep {
+  const alive = { ...awake, signAt: now };
+  const highest = ranges.reduce((high, { last }) => (last > high ? last : high), upTo);
+  if (highest >= awake.next) return { awake: alive, effects: [] };
+  const met = awake.skipped.filter(({ last }) => last < highest);
+  const settled = [...met, ...ranges].reduce(settle, raiseMark(awake.settled, upTo));
+  if (covers(awake.settled, settled)) return { awake: alive, effects: [] };
+  const before = inFlight(awake);
+  const step = save({ ...alive, skipped: awake.skipped.filter(({ last }) => last >= highest && last > settled.mark) }, settled);
+  return { ...step, awake: { ...step.awake, outcomes: outcomes(awake, "acked", before - inFlight(step.awake)) } };
+}
+
+function save(awake: Awake, settled: Awake["settled"]): FlowStep {
+  return { awake: { ...awake, settled }, effects: [{ kind: "save", token: awake.token, settled }] };
+}
+
+function outcomes(awake: Awake, outcome: Outcome, count: number): readonly Outcome[] {
+  if (count <= 0) return awake.outcomes;
+  const added = Array.from({ length: Math.min(count, Limits.breakerWindow) }, () => outcome);
+  return [...awake.outcomes, ...added].slice(-Limits.breakerWindow);
+}
+
+/** A handler that fails for nearly everything is broken itself: parking the rest of the log would help nobody. */
+function breaker({ state, effects }: ConsumerStep): ConsumerStep {
+  const { awake } = state;
+  if (awake === undefined || awake.paused !== undefined) return { state, effects };
+  const parked = awake.outcomes.filter((outcome) => outcome === "parked").length;
+  if (awake.outcomes.length < Limits.breakerWindow || parked * 2 < Limits.breakerWindow) return { state, effects };
+  const reason = `${parked} of the last ${Limits.breakerWindow} events were parked; mend the handler, then resume the consumer`;
+  return { state, effects: [...effects, { kind: "pause", reason }] };
 }
 
 function open(state: ConsumerState, session: SessionSpec): ConsumerStep {
@@ -126,19 +183,23 @@ function claimed(state: ConsumerState, sessionId: string, grant: Grant, now: num
   // The token is taken, so whoever held the name is fenced, even when the one who asked for it left meanwhile.
   const ended =
     state.awake === undefined ? { state, effects: [] } : sleep(state, state.awake, "taken-over", left ? openAgain() : takenOver());
-  const free: ConsumerState = { ...ended.state, claiming: undefined, acked: grant.afterOffset };
+  const free: ConsumerState = { ...ended.state, claiming: undefined, settled: grant.settled };
   if (left) return nextInLine({ state: free, effects: ended.effects });
-  const { token, afterOffset, resumed, receiverKey, logId, head, tailFirst, gaps } = grant;
+  const { token, settled, resumed, receiverKey, logId, head, tailFirst, gaps, moves } = grant;
   const awake: Awake = {
     session,
     token,
     mode: "catching-up",
-    next: afterOffset + 1n,
-    acked: afterOffset,
+    next: settled.mark + 1n,
+    settled,
+    saved: settled,
     head,
     tailFirst,
     gaps,
     skipped: [],
+    sides: noSides(grant.retrying),
+    paused: grant.paused,
+    outcomes: [],
     pulling: false,
     reading: false,
     buffer: [],
@@ -148,12 +209,13 @@ function claimed(state: ConsumerState, sessionId: string, grant: Grant, now: num
   };
   const opened = emit(
     awake,
-    { kind: "opened", sessionId, sessionToken: token, receiverKey, afterOffset, headOffset: head, logId, resumed },
+    { kind: "opened", sessionId, sessionToken: token, receiverKey, settled, headOffset: head, logId, resumed, moves },
     now,
   );
+  const paused = grant.paused === undefined ? undefined : emit(opened.awake, { kind: "paused", reason: grant.paused }, now);
   return settleWaiting({
     state: { ...free, awake: opened.awake },
-    effects: [...ended.effects, { kind: "woke", sessionId }, ...opened.effects],
+    effects: [...ended.effects, { kind: "woke", sessionId }, ...opened.effects, ...(paused?.effects ?? [])],
   });
 }
 
@@ -196,7 +258,7 @@ function nextInLine({ state, effects }: ConsumerStep): ConsumerStep {
 function sleep(state: ConsumerState, awake: Awake, reason: StopReason, error: WarrenError | undefined): ConsumerStep {
   const { sessionId } = awake.session;
   return {
-    state: { ...state, awake: undefined, acked: awake.acked },
+    state: { ...state, awake: undefined, settled: awake.settled },
     effects: [
       { kind: "end", sessionId, error },
       { kind: "slept", sessionId, reason },
@@ -214,6 +276,12 @@ function stop(state: ConsumerState, sessionId: string, reason: StopReason): Cons
   return { state: { ...state, waiting }, effects: [{ kind: "end", sessionId, error: undefined }] };
 }
 
+const stopReasons: ReadonlyMap<string, StopReason> = new Map([
+  ["DRAINING", "draining"],
+  ["CONSUMER_MOVED", "moved"],
+  ["CONSUMER_DELETED", "moved"],
+]);
+
 function shut(state: ConsumerState, error: WarrenError): ConsumerStep {
   const effects: ConsumerEffect[] = state.waiting.map(({ sessionId }) => ({ kind: "end", sessionId, error }));
   let next: ConsumerState = { ...state, waiting: [] };
@@ -222,8 +290,14 @@ function shut(state: ConsumerState, error: WarrenError): ConsumerStep {
     next = { ...next, claiming: { ...next.claiming, left: true } };
   }
   if (next.awake === undefined) return { state: next, effects };
-  const slept = sleep(next, next.awake, error.code === "DRAINING" ? "draining" : "fenced", error);
+  const slept = sleep(next, next.awake, stopReasons.get(error.code) ?? "fenced", error);
   return { state: slept.state, effects: [...effects, ...slept.effects] };
+}
+
+/** The place of the name is another one now: whoever has it or asked for it before does so again. */
+function moved(state: ConsumerState, { settled, error }: Extract<ConsumerInput, { kind: "moved" }>): ConsumerStep {
+  const ended = shut(state, error);
+  return { state: { ...ended.state, settled }, effects: ended.effects };
 }
 
 /** Silence is un-acked events without a sign of life, or a stream that takes no frame; a quiet topic is neither. */
@@ -231,7 +305,8 @@ function tick(state: ConsumerState, now: number): ConsumerStep {
   const { awake } = state;
   if (awake === undefined) return { state, effects: [] };
   const waitingForAck = inFlight(awake) >= awake.session.maxInFlight;
-  const stuck = !awake.pulling || (awake.session.ackMode === "explicit" && inFlight(awake) > 0);
+  const unsettled = inFlight(awake) > 0 || awake.sides.outstanding.length > 0;
+  const stuck = !awake.pulling || (awake.session.ackMode === "explicit" && unsettled);
   if (stuck && now - Math.max(awake.signAt, awake.pulling ? awake.signAt : awake.frameAt) >= awake.session.sessionTimeoutMs) {
     const message = `no sign of life for ${awake.session.sessionTimeoutMs} ms with un-acked events; ack, send ping while a handler works, or ask for a longer session_timeout`;
     return nextInLine(sleep(state, awake, "silent", new WarrenError("SESSION_SILENT", message)));

@@ -1,6 +1,15 @@
-import type { EncodedBatch, Offset, WarrenError } from "@warren/protocol";
+import {
+  countBelow,
+  type EncodedBatch,
+  type Offset,
+  type OffsetRange,
+  type OffsetRanges,
+  type Settled,
+  type WarrenError,
+} from "@warren/protocol";
 import type { MissedGap, PrunedGap } from "@warren/event-store";
 import type { AckMode, Frame, OnConflict, StopReason } from "../subscription.ts";
+import type { SideEvent, Sides } from "./sides.ts";
 
 /** What a session asked for. Times in milliseconds. */
 export interface SessionSpec {
@@ -15,8 +24,14 @@ export interface SessionSpec {
 /** What the state store granted to a session, and the receiver's view of the log at that moment. */
 export interface Grant {
   readonly token: bigint;
-  /** The first event sent has a greater offset. */
-  readonly afterOffset: Offset;
+  /** The mark: the first event sent has a greater offset; and what is settled above it, which is not sent. */
+  readonly settled: Settled;
+  /** How often an operator moved the consumer. */
+  readonly moves: bigint;
+  /** Why it is paused. */
+  readonly paused: string | undefined;
+  /** There are parked events to be delivered again. */
+  readonly retrying: boolean;
   readonly resumed: boolean;
   readonly receiverKey: string;
   readonly logId: string;
@@ -26,24 +41,26 @@ export interface Grant {
   readonly gaps: readonly MissedGap[];
 }
 
-/** Offsets that are not there any more: told by a gap, never sent, never acked. */
-export interface Skipped {
-  readonly first: Offset;
-  readonly last: Offset;
-}
-
-/** A consumer with a session. `next`: the offset sent next; `acked`: low-water mark in memory. */
+/** A consumer with a session. `next`: the offset sent next; `settled`: acked and parked, in memory. */
 export interface Awake {
   readonly session: SessionSpec;
   readonly token: bigint;
   readonly mode: "catching-up" | "live";
   readonly next: Offset;
-  readonly acked: Offset;
+  readonly settled: Settled;
+  /** Of it, what is known to be saved. */
+  readonly saved: Settled;
   readonly head: Offset;
   readonly tailFirst: Offset;
   /** Missed gaps still to be told, in order. */
   readonly gaps: readonly MissedGap[];
-  readonly skipped: readonly Skipped[];
+  /** Offsets that are not there any more: told by a gap, never sent; settled when something above them is acked, for then the gap was met. */
+  readonly skipped: OffsetRanges;
+  readonly sides: Sides;
+  /** Why nothing is sent. */
+  readonly paused: string | undefined;
+  /** The last settled events, oldest first: parked or acked. For the breaker. */
+  readonly outcomes: readonly Outcome[];
   /** The stream asked for a frame and has none yet. */
   readonly pulling: boolean;
   readonly reading: boolean;
@@ -56,6 +73,9 @@ export interface Awake {
   readonly frameAt: number;
 }
 
+/** How an event was settled. */
+export type Outcome = "acked" | "parked";
+
 /** A session whose name is being claimed. */
 export interface Claiming {
   readonly session: SessionSpec;
@@ -65,8 +85,8 @@ export interface Claiming {
 
 /** State of one consumer name. Asleep: `awake` and `claiming` are undefined. */
 export interface ConsumerState {
-  /** Low-water mark while asleep. */
-  readonly acked: Offset;
+  /** What is settled, while asleep. */
+  readonly settled: Settled;
   readonly awake: Awake | undefined;
   readonly claiming: Claiming | undefined;
   /** Sessions that wait for the name, in order of arrival. */
@@ -86,9 +106,28 @@ export type ConsumerInput =
   | { readonly kind: "read-failed"; readonly sessionId: string; readonly error: WarrenError }
   | { readonly kind: "read-retry"; readonly sessionId: string }
   | { readonly kind: "gap-recorded"; readonly gap: MissedGap }
-  | { readonly kind: "ack"; readonly sessionId: string; readonly upTo: Offset }
+  | {
+      readonly kind: "ack";
+      readonly sessionId: string;
+      readonly upTo: Offset;
+      readonly ranges: readonly OffsetRange[];
+      /** Side deliveries that are done. */
+      readonly deliveryIds: readonly bigint[];
+    }
+  /** An event of this session was set aside, and that is saved. */
+  | { readonly kind: "parked"; readonly sessionId: string; readonly offset: Offset }
+  /** Answers `load-sides`. `more`: there are others. */
+  | { readonly kind: "sides"; readonly sessionId: string; readonly events: readonly SideEvent[]; readonly more: boolean }
+  /** An operator had parked events retried. */
+  | { readonly kind: "retry-asked" }
+  /** Side deliveries are settled, by ack or park, and that is saved. */
+  | { readonly kind: "sides-settled"; readonly sessionId: string; readonly deliveryIds: readonly bigint[] }
+  | { readonly kind: "paused"; readonly reason: string }
+  | { readonly kind: "resumed" }
+  /** An operator moved the consumer: its sessions end with `error` and may open again. */
+  | { readonly kind: "moved"; readonly settled: Settled; readonly error: WarrenError }
   | { readonly kind: "ping"; readonly sessionId: string }
-  | { readonly kind: "saved"; readonly token: bigint; readonly ackedOffset: Offset }
+  | { readonly kind: "saved"; readonly token: bigint; readonly settled: Settled }
   /** Saving found a newer token: another broker gave the name away. */
   | { readonly kind: "fenced"; readonly token: bigint }
   | { readonly kind: "tick" }
@@ -107,7 +146,13 @@ export type ConsumerEffect =
   | { readonly kind: "read-log"; readonly sessionId: string; readonly afterOffset: Offset }
   | { readonly kind: "retry-read"; readonly sessionId: string; readonly attempt: number }
   /** Save asynchronously. */
-  | { readonly kind: "save"; readonly token: bigint; readonly offset: Offset }
+  | { readonly kind: "save"; readonly token: bigint; readonly settled: Settled }
+  /** Read parked events that are to be delivered again: answer with `sides`. */
+  | { readonly kind: "load-sides"; readonly sessionId: string; readonly afterDeliveryId: bigint }
+  /** Forget these parked events: answer with `sides-settled`. */
+  | { readonly kind: "settle-sides"; readonly sessionId: string; readonly token: bigint; readonly deliveryIds: readonly bigint[] }
+  /** Most of the last events were parked: pause the consumer, and answer with `paused`. */
+  | { readonly kind: "pause"; readonly reason: string }
   /** No frame follows; `error` undefined: the stream ends without one. */
   | { readonly kind: "end"; readonly sessionId: string; readonly error: WarrenError | undefined }
   | { readonly kind: "woke"; readonly sessionId: string }
@@ -120,15 +165,12 @@ export interface ConsumerStep {
 }
 
 /** A consumer without a session. */
-export function asleep(acked: Offset): ConsumerState {
-  return { acked, awake: undefined, claiming: undefined, waiting: [] };
+export function asleep(settled: Settled): ConsumerState {
+  return { settled, awake: undefined, claiming: undefined, waiting: [] };
 }
 
 /** Events sent and not acked. */
 export function inFlight(awake: Awake): number {
-  let count = awake.next - 1n - awake.acked;
-  for (const { first, last } of awake.skipped) {
-    if (last > awake.acked) count -= last - (first > awake.acked ? first - 1n : awake.acked);
-  }
-  return Number(count);
+  const { next, settled, skipped } = awake;
+  return Number(next - 1n - settled.mark) - countBelow(settled.ranges, next) - countBelow(skipped, next);
 }

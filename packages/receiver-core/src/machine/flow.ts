@@ -1,7 +1,8 @@
-import { Limits, lastOffsetOf, type EncodedBatch, type Offset } from "@warren/protocol";
+import { Limits, lastOffsetOf, rangeFrom, type EncodedBatch, type Offset } from "@warren/protocol";
 import { planRead } from "@warren/replay";
 import type { Frame } from "../subscription.ts";
 import { inFlight, type Awake, type ConsumerEffect } from "./consumer-state.ts";
+import { loadSides, nextSide, sideSent } from "./sides.ts";
 
 /** An awake consumer and what to do now. */
 export interface FlowStep {
@@ -21,8 +22,17 @@ export function emit(awake: Awake, frame: Frame, now: number): FlowStep {
  * Makes the next frame when the stream asks for one: at most one frame per wish, so that nothing is buffered for a slow reader (W8).
  * Offsets are consecutive (W5): what the buffer holds below `next` is skipped, a hole in it is our bug.
  */
-export function flow(awake: Awake, now: number): FlowStep {
-  if (!awake.pulling || awake.reading) return { awake, effects: [] };
+export function flow(given: Awake, now: number): FlowStep {
+  const loaded = loadSides(given);
+  const sent = events(loaded.awake, now);
+  return { awake: sent.awake, effects: [...loaded.effects, ...sent.effects] };
+}
+
+function events(given: Awake, now: number): FlowStep {
+  if (!given.pulling || given.reading || given.paused !== undefined) return { awake: given, effects: [] };
+  const side = nextSide(given.sides);
+  if (side !== undefined) return emit({ ...given, sides: sideSent(given.sides, side) }, { kind: "side", side }, now);
+  const awake = passSettled(given);
   const gap = awake.gaps[0];
   if (gap !== undefined && gap.afterOffset < awake.next) {
     return emit({ ...awake, gaps: awake.gaps.slice(1) }, { kind: "gap", gap }, now);
@@ -32,9 +42,25 @@ export function flow(awake: Awake, now: number): FlowStep {
   const buffer = awake.buffer.filter((segment) => lastOffsetOf(segment) >= awake.next);
   const segment = buffer[0];
   if (segment !== undefined && segment.firstOffset <= awake.next) {
-    return sendEvents({ ...awake, buffer }, segment, room, gap?.afterOffset, now);
+    const settledFrom = rangeFrom(awake.settled.ranges, awake.next)?.first;
+    const until = least(gap?.afterOffset, settledFrom === undefined ? undefined : settledFrom - 1n);
+    return sendEvents({ ...awake, buffer }, segment, room, until, now);
   }
   return read({ ...awake, buffer: [] }, now);
+}
+
+/** W5: what `opened` listed as settled is not sent. */
+function passSettled(awake: Awake): Awake {
+  const { mark, ranges } = awake.settled;
+  // An ack may have raised the mark over such a range.
+  const next = awake.next > mark ? awake.next : mark + 1n;
+  const range = rangeFrom(ranges, next);
+  return { ...awake, next: range !== undefined && range.first <= next ? range.last + 1n : next };
+}
+
+function least(one: Offset | undefined, two: Offset | undefined): Offset | undefined {
+  if (one === undefined || two === undefined) return one ?? two;
+  return one < two ? one : two;
 }
 
 function read(awake: Awake, now: number): FlowStep {
@@ -51,7 +77,7 @@ function read(awake: Awake, now: number): FlowStep {
   }
 }
 
-/** Sends events of `segment` from `next` on: not more than there is room, not past a gap, not above the bytes of one batch. */
+/** Sends events of `segment` from `next` on: not more than there is room, not past a gap or into what is settled, not above the bytes of one batch. */
 function sendEvents(awake: Awake, segment: EncodedBatch, room: number, until: Offset | undefined, now: number): FlowStep {
   const from = Number(awake.next - segment.firstOffset);
   const limit = until === undefined ? segment.count : Math.min(segment.count, Number(until - segment.firstOffset) + 1);

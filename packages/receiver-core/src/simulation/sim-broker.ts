@@ -52,6 +52,18 @@ export class SimBroker {
     this.#toConsumer(name, input);
   }
 
+  /** Sets an event of a session aside, as the shell does: saved first, then told to the machine. */
+  park(name: string, sessionId: string, offset: bigint): void {
+    const awake = this.#consumers.get(name)?.awake;
+    if (awake?.session.sessionId !== sessionId || offset >= awake.next) return;
+    const { token } = awake;
+    this.#db(`park-${name}`, () => {
+      const held = this.#world.db.park(name, token, offset);
+      if (held) this.#world.cover("parked");
+      this.#answer(`park-${name}`, () => this.#toConsumer(name, held ? { kind: "parked", sessionId, offset } : { kind: "fenced", token }));
+    });
+  }
+
   /** RabbitMQ hands over a message, or the channel is opened first. */
   deliver(): void {
     if (!this.#consuming || !this.running) return;
@@ -204,24 +216,25 @@ export class SimBroker {
   }
 
   #toConsumer(name: string, input: ConsumerInput): void {
-    const before = this.#consumers.get(name) ?? asleep(0n);
+    const before = this.#consumers.get(name) ?? asleep({ mark: 0n, ranges: [] });
     const { state, effects } = stepConsumer(before, input, this.#world.now);
     this.#consumers.set(name, state);
     for (const effect of effects) this.#runConsumer(name, effect);
   }
 
   #runConsumer(name: string, effect: ConsumerEffect): void {
-    const { db, cover, random } = this.#world;
+    const { db, cover, random, network } = this.#world;
     switch (effect.kind) {
       case "claim": {
         const { sessionId } = effect.session;
         this.#db(`name-${name}`, () => {
           const failed = this.#world.faults && random.chance(0.05);
-          const { token, acked, resumed } = db.claimName(name);
+          const { token, settled, resumed, retrying } = db.claimName(name);
           this.#answer(`name-${name}`, () => {
             if (failed || !this.running) return this.#toConsumer(name, { kind: "claim-failed", sessionId, error: away });
             const { head, first } = this.#tail;
-            const grant = { token, afterOffset: acked, resumed, receiverKey: "key", logId: "log", head, tailFirst: first, gaps: [] };
+            const place = { token, settled, resumed, retrying, moves: 0n, paused: undefined };
+            const grant = { ...place, receiverKey: "key", logId: "log", head, tailFirst: first, gaps: [] };
             return this.#toConsumer(name, { kind: "claimed", sessionId, grant });
           });
         });
@@ -258,15 +271,40 @@ export class SimBroker {
         return;
       case "save":
         this.#db(`save-${name}`, () => {
-          const saved = db.save(name, effect.token, effect.offset);
+          const saved = db.save(name, effect.token, effect.settled);
           if (saved === "fenced") cover("save-fenced");
           this.#answer(`save-${name}`, () =>
             this.#toConsumer(
               name,
-              saved === "fenced" ? { kind: "fenced", token: effect.token } : { kind: "saved", token: effect.token, ackedOffset: saved },
+              saved === "fenced" ? { kind: "fenced", token: effect.token } : { kind: "saved", token: effect.token, settled: saved },
             ),
           );
         });
+        return;
+      case "load-sides":
+        this.#db(`side-${name}`, () => {
+          const found = db.retrying(name, effect.afterDeliveryId).slice(0, 2);
+          const events = found.map(({ offset, deliveryId }) => ({ deliveryId, batch: db.event(offset), reason: "simulated", attempts: 1 }));
+          this.#answer(`side-${name}`, () =>
+            this.#toConsumer(name, { kind: "sides", sessionId: effect.sessionId, events, more: found.length === 2 }),
+          );
+        });
+        return;
+      case "settle-sides":
+        this.#db(`side-${name}`, () => {
+          const { sessionId, token, deliveryIds } = effect;
+          const held = db.settleRetried(name, token, deliveryIds);
+          cover(held ? "side-settled" : "side-fenced");
+          this.#answer(`side-${name}`, () =>
+            this.#toConsumer(name, held ? { kind: "sides-settled", sessionId, deliveryIds } : { kind: "fenced", token }),
+          );
+        });
+        return;
+      case "pause":
+        cover("breaker");
+        this.#toConsumer(name, { kind: "paused", reason: effect.reason });
+        // An operator looks, and resumes it.
+        network.send(`operator-${this.id}`, this.#alive, () => this.#toConsumer(name, { kind: "resumed" }));
         return;
       case "end":
         if (effect.error?.code === "TAKEN_OVER") cover("taken-over");

@@ -1,4 +1,4 @@
-import type { Offset } from "@warren/protocol";
+import { covers, raiseMark, rangeFrom, settle, type Offset, type OffsetRange, type Settled } from "@warren/protocol";
 import type { Frame, OnConflict } from "../subscription.ts";
 import type { SimBroker } from "./sim-broker.ts";
 import { rule } from "./violation.ts";
@@ -77,13 +77,19 @@ export class SimClient {
   }
 }
 
+const nothing: Settled = { mark: 0n, ranges: [] };
+
 /** What all programs of one name know together. */
 export class SharedName {
   readonly name: string;
   readonly seen = new Set<Offset>();
   newestToken = 0n;
-  savedUpTo: Offset = 0n;
-  sentAck: Offset = 0n;
+  /** What its programs were told is saved, and all they ever acked or parked. */
+  saved: Settled = nothing;
+  acked: Settled = nothing;
+  /** Side deliveries they were told are settled. */
+  readonly settledSides = new Set<bigint>();
+  readonly parked = new Set<Offset>();
 
   constructor(name: string) {
     this.name = name;
@@ -101,8 +107,9 @@ class ClientSession {
   #wish = false;
   #left = false;
   #token = 0n;
+  #settled: Settled = nothing;
   #next: Offset = 0n;
-  #acked: Offset = 0n;
+  readonly #sides: bigint[] = [];
   #handled: Offset = 0n;
   opened = false;
 
@@ -163,11 +170,15 @@ class ClientSession {
         // A stream that was opened earlier may be heard of later: a program drops what an older token sends (H3).
         if (this.#token < shared.newestToken) return;
         shared.newestToken = this.#token;
-        rule(frame.afterOffset >= shared.savedUpTo, `W5: opened after ${frame.afterOffset}, below the saved ack ${shared.savedUpTo}`);
-        rule(frame.afterOffset <= shared.sentAck, `W7: opened after ${frame.afterOffset}, above the last ack sent ${shared.sentAck}`);
-        this.#next = frame.afterOffset + 1n;
-        this.#acked = frame.afterOffset;
-        this.#handled = frame.afterOffset;
+        rule(covers(frame.settled, shared.saved), `W5: opened at ${text(frame.settled)}, which lacks of the saved ${text(shared.saved)}`);
+        rule(
+          covers(shared.acked, frame.settled),
+          `W7: opened at ${text(frame.settled)}, of which not all was acked: ${text(shared.acked)}`,
+        );
+        if (frame.settled.ranges.length > 0) this.#world.cover("opened-with-ranges");
+        this.#settled = frame.settled;
+        this.#expect(frame.settled.mark + 1n);
+        this.#handled = frame.settled.mark;
         if (!frame.resumed) this.#world.cover("new-name");
         return;
       case "batch":
@@ -176,9 +187,19 @@ class ClientSession {
         for (let index = frame.from; index < frame.to; index += 1) this.#event(frame.batch.firstOffset + BigInt(index), frame, index);
         return;
       case "acked":
-        rule(frame.ackedOffset <= shared.sentAck, `W7: saved ${frame.ackedOffset}, above what was acked`);
-        if (this.#token >= shared.newestToken && frame.ackedOffset > shared.savedUpTo) shared.savedUpTo = frame.ackedOffset;
+        rule(covers(shared.acked, frame.settled), `W7: saved ${text(frame.settled)}, of which not all was acked: ${text(shared.acked)}`);
+        for (const id of frame.deliveryIds) shared.settledSides.add(id);
+        if (this.#token >= shared.newestToken)
+          shared.saved = frame.settled.ranges.reduce(settle, raiseMark(shared.saved, frame.settled.mark));
         return;
+      case "side": {
+        const { deliveryId, batch } = frame.side;
+        rule(shared.parked.has(batch.firstOffset), `W5: side delivery of ${batch.firstOffset}, which nobody parked`);
+        rule(!shared.settledSides.has(deliveryId), `W5: side delivery ${deliveryId} came again after it was settled`);
+        rule(!this.#sides.includes(deliveryId), `W5: side delivery ${deliveryId} came twice in a session`);
+        this.#sides.push(deliveryId);
+        return;
+      }
       case "caught-up":
         if (this.#token >= shared.newestToken)
           rule(frame.offset === this.#next - 1n, `caught up at ${frame.offset}, but ${this.#next} was to come`);
@@ -193,21 +214,50 @@ class ClientSession {
     const id = db.ids[Number(offset) - 1];
     rule(id !== undefined, `W1: offset ${offset} was delivered before it was stored`);
     rule(this.#world.idOf(frame.batch, index) === id, `W5: offset ${offset} is another event than the log has`);
-    this.#next = offset + 1n;
+    this.#expect(offset + 1n);
     this.#handled = offset;
     this.#shared.seen.add(offset);
   }
 
+  /** W5: what `opened` listed as settled does not come. */
+  #expect(next: Offset): void {
+    const range = rangeFrom(this.#settled.ranges, next);
+    this.#next = range !== undefined && range.first <= next ? range.last + 1n : next;
+  }
+
   act(heal: boolean): void {
-    if (!this.opened || this.#handled <= this.#acked || (!heal && this.#world.random.chance(0.4))) return;
-    const upTo = this.#handled;
-    this.#acked = upTo;
-    if (upTo > this.#shared.sentAck) this.#shared.sentAck = upTo;
-    this.#toBroker(() => this.broker.input(this.#client.name, { kind: "ack", sessionId: this.id, upTo }));
+    const { random } = this.#world;
+    if (!this.opened || this.#handled === 0n || (!heal && random.chance(0.4))) return;
+    const luck = heal ? 0 : random.next();
+    if (luck < 0.5) return this.#ack(this.#handled, []);
+    const first = this.#handled - BigInt(random.below(4));
+    if (first < 1n) return undefined;
+    const last = first + BigInt(random.below(Number(this.#handled - first) + 1));
+    if (luck < 0.85) return this.#ack(0n, [{ first, last }]);
+    return this.#park(first);
+  }
+
+  #ack(upTo: Offset, ranges: readonly OffsetRange[]): void {
+    const shared = this.#shared;
+    shared.acked = ranges.reduce(settle, raiseMark(shared.acked, upTo));
+    // What waits in the queue to the broker is older, so every side delivery acked here was received.
+    const deliveryIds = [...this.#sides];
+    const { name } = this.#client;
+    this.#toBroker(() => this.broker.input(name, { kind: "ack", sessionId: this.id, upTo, ranges, deliveryIds }));
+  }
+
+  #park(offset: Offset): void {
+    this.#shared.parked.add(offset);
+    this.#shared.acked = settle(this.#shared.acked, { first: offset, last: offset });
+    this.#toBroker(() => this.broker.park(this.#client.name, this.id, offset));
   }
 
   leave(): void {
     this.#left = true;
     this.#toBroker(() => this.broker.input(this.#client.name, { kind: "stop", sessionId: this.id, reason: "stream-ended" }));
   }
+}
+
+function text({ mark, ranges }: Settled): string {
+  return [`${mark}`, ...ranges.map(({ first, last }) => `${first}-${last}`)].join(" ");
 }

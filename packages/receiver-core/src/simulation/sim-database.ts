@@ -1,11 +1,21 @@
 import type { AppendResult, Claim, KnownEvent } from "@warren/event-store";
-import { lastOffsetOf, type EncodedBatch, type EventSlice, type Offset } from "@warren/protocol";
-import { joinSlices } from "@warren/protocol";
+import {
+  joinSlices,
+  lastOffsetOf,
+  raiseMark,
+  settle,
+  type EncodedBatch,
+  type EventSlice,
+  type Offset,
+  type Settled,
+} from "@warren/protocol";
 import { rule } from "./violation.ts";
 
 interface ConsumerRow {
-  acked: Offset;
+  settled: Settled;
   token: bigint;
+  /** Delivery ids of parked events by offset; 0n: not retried. */
+  readonly parked: Map<Offset, bigint>;
 }
 
 /** PostgreSQL as the rules need it: one log, compare-and-append, unique event keys, consumer rows. Written apart from the memory twin, as its judge. */
@@ -17,6 +27,7 @@ export class SimDatabase {
   readonly consumers = new Map<string, ConsumerRow>();
   epoch = 0n;
   #tokens = 0n;
+  #deliveries = 0n;
 
   get head(): Offset {
     return BigInt(this.ids.length);
@@ -61,21 +72,63 @@ export class SimDatabase {
     return first < 0 ? [] : this.segments.slice(first, first + count);
   }
 
-  claimName(name: string): { readonly token: bigint; readonly acked: Offset; readonly resumed: boolean } {
+  /** One event, as it is kept when it is parked. */
+  event(offset: Offset): EncodedBatch {
+    const [segment] = this.read(offset - 1n, 1);
+    rule(segment !== undefined, `only what is stored can be parked, not ${offset}`);
+    const index = Number(offset - segment.firstOffset);
+    const bytes = segment.bytes.subarray(index === 0 ? 0 : segment.eventEnds[index - 1], segment.eventEnds[index]);
+    return { firstOffset: offset, count: 1, bytes, eventEnds: Uint32Array.of(bytes.length), recordedAt: 0 };
+  }
+
+  claimName(name: string): { readonly token: bigint; readonly settled: Settled; readonly resumed: boolean; readonly retrying: boolean } {
     this.#tokens += 1n;
-    const row = this.consumers.get(name) ?? { acked: 0n, token: 0n };
+    const row = this.consumers.get(name) ?? { settled: { mark: 0n, ranges: [] }, token: 0n, parked: new Map<Offset, bigint>() };
     const resumed = this.consumers.has(name);
     this.consumers.set(name, row);
     row.token = this.#tokens;
-    return { token: row.token, acked: row.acked, resumed };
+    return { token: row.token, settled: row.settled, resumed, retrying: this.retrying(name, 0n).length > 0 };
   }
 
   /** W13: monotone, fenced by token. */
-  save(name: string, token: bigint, offset: Offset): Offset | "fenced" {
+  save(name: string, token: bigint, settled: Settled): Settled | "fenced" {
+    const row = this.#held(name, token);
+    if (row === undefined) return "fenced";
+    row.settled = settled.ranges.reduce(settle, raiseMark(row.settled, settled.mark));
+    return row.settled;
+  }
+
+  park(name: string, token: bigint, offset: Offset): boolean {
+    const row = this.#held(name, token);
+    if (row === undefined) return false;
+    row.settled = settle(row.settled, { first: offset, last: offset });
+    row.parked.set(offset, row.parked.get(offset) ?? 0n);
+    return true;
+  }
+
+  /** An operator has everything parked retried. */
+  retry(name: string): void {
+    const parked = this.consumers.get(name)?.parked ?? new Map<Offset, bigint>();
+    for (const [offset, deliveryId] of parked) if (deliveryId === 0n) parked.set(offset, (this.#deliveries += 1n));
+  }
+
+  retrying(name: string, after: bigint): readonly { readonly offset: Offset; readonly deliveryId: bigint }[] {
+    return [...(this.consumers.get(name)?.parked ?? [])]
+      .map(([offset, deliveryId]) => ({ offset, deliveryId }))
+      .filter(({ deliveryId }) => deliveryId > after)
+      .toSorted((a, b) => Number(a.deliveryId - b.deliveryId));
+  }
+
+  settleRetried(name: string, token: bigint, deliveryIds: readonly bigint[]): boolean {
+    const row = this.#held(name, token);
+    if (row === undefined) return false;
+    for (const [offset, deliveryId] of row.parked) if (deliveryIds.includes(deliveryId)) row.parked.delete(offset);
+    return true;
+  }
+
+  #held(name: string, token: bigint): ConsumerRow | undefined {
     const row = this.consumers.get(name);
-    if (row === undefined || row.token !== token) return "fenced";
-    if (offset > row.acked) row.acked = offset;
-    return row.acked;
+    return row?.token === token ? row : undefined;
   }
 
   stored(id: string): boolean {

@@ -84,6 +84,7 @@ export class World {
     else if (luck < 0.66 && !heal) this.#publish();
     else if (luck < 0.68) broker.checkLease();
     else if (luck < 0.69) for (const name of this.#names) broker.input(name.name, { kind: "tick" });
+    else if (luck < 0.7) this.#retryParked(broker);
     else if (luck < 0.92) this.#actClient(heal);
     else if (!heal && this.faults) this.#fault(broker);
   }
@@ -100,7 +101,9 @@ export class World {
   get converged(): boolean {
     const { head } = this.db;
     return (
-      this.#published.every((id) => this.db.stored(id)) && this.queue.empty && this.#names.every(({ seen }) => BigInt(seen.size) === head)
+      this.#published.every((id) => this.db.stored(id)) &&
+      this.queue.empty &&
+      this.#names.every(({ name, seen }) => BigInt(seen.size) === head && (this.db.consumers.get(name)?.parked.size ?? 0) === 0)
     );
   }
 
@@ -134,6 +137,12 @@ export class World {
     } else if (!heal && this.random.chance(0.05)) {
       client.leave();
     }
+  }
+
+  #retryParked(broker: SimBroker): void {
+    const { name } = this.random.pick(this.#names) ?? { name: "" };
+    this.db.retry(name);
+    broker.input(name, { kind: "retry-asked" });
   }
 
   #fault(broker: SimBroker): void {

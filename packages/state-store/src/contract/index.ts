@@ -1,5 +1,6 @@
+import { describeParking } from "./parking.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { StateStore } from "../state-store.ts";
+import type { ConsumerRow, StateStore } from "../state-store.ts";
 
 /** What a suite needs of an implementation. */
 export interface StateStoreUnderTest {
@@ -27,6 +28,14 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
       if (result.kind !== "claimed") throw new Error(result.kind);
       return result;
     }
+
+    const range = (first: bigint, last: bigint) => ({ first, last });
+    const saveOf = (consumer: ConsumerRow, ackedOffset: bigint, ...ranges: readonly (readonly [bigint, bigint])[]) => ({
+      name: consumer.name,
+      sessionToken: consumer.sessionToken,
+      ackedOffset,
+      ranges: ranges.map(([first, last]) => range(first, last)),
+    });
 
     test("W13: makes one receiver of a config key, however many ask at once", async () => {
       const rows = await Promise.all(Array.from({ length: 5 }, () => subject.store.ensureReceiver("together", config)));
@@ -68,23 +77,61 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
       const { receiverId } = await receiver();
       const a = (await claim("save-a", receiverId)).consumer;
       const b = (await claim("save-b", receiverId)).consumer;
-      const save = (consumer: typeof a, ackedOffset: bigint) => ({ name: consumer.name, sessionToken: consumer.sessionToken, ackedOffset });
-      expect(await subject.store.saveOffsets([save(a, 5n), save(b, 7n)])).toEqual([
-        { kind: "saved", name: "save-a", ackedOffset: 5n },
-        { kind: "saved", name: "save-b", ackedOffset: 7n },
+      expect(await subject.store.saveOffsets([saveOf(a, 5n), saveOf(b, 7n)])).toEqual([
+        { kind: "saved", name: "save-a", ackedOffset: 5n, ranges: [] },
+        { kind: "saved", name: "save-b", ackedOffset: 7n, ranges: [] },
       ]);
-      expect(await subject.store.saveOffsets([save(a, 3n)])).toEqual([{ kind: "saved", name: "save-a", ackedOffset: 5n }]);
+      expect(await subject.store.saveOffsets([saveOf(a, 3n)])).toEqual([{ kind: "saved", name: "save-a", ackedOffset: 5n, ranges: [] }]);
       const newer = (await claim("save-a", receiverId)).consumer;
       expect(newer.ackedOffset).toBe(5n);
-      expect(await subject.store.saveOffsets([save(a, 9n), save(b, 8n)])).toEqual([
+      expect(await subject.store.saveOffsets([saveOf(a, 9n), saveOf(b, 8n)])).toEqual([
         { kind: "fenced", name: "save-a" },
-        { kind: "saved", name: "save-b", ackedOffset: 8n },
+        { kind: "saved", name: "save-b", ackedOffset: 8n, ranges: [] },
       ]);
       expect((await subject.store.consumer("save-a"))?.ackedOffset).toBe(5n);
-      expect(await subject.store.saveOffsets([{ name: "nobody", sessionToken: 1n, ackedOffset: 1n }])).toEqual([
+      expect(await subject.store.saveOffsets([{ name: "nobody", sessionToken: 1n, ackedOffset: 1n, ranges: [] }])).toEqual([
         { kind: "fenced", name: "nobody" },
       ]);
       expect(await subject.store.saveOffsets([])).toEqual([]);
+    });
+
+    test("W7: saves settled ranges, adds to those that are there, and takes none back", async () => {
+      const { receiverId } = await receiver();
+      const { consumer } = await claim("ranges", receiverId);
+      expect(await subject.store.saveOffsets([saveOf(consumer, 2n, [4n, 5n], [9n, 9n])])).toEqual([
+        { kind: "saved", name: "ranges", ackedOffset: 2n, ranges: [range(4n, 5n), range(9n, 9n)] },
+      ]);
+      // An older save that comes late.
+      expect(await subject.store.saveOffsets([saveOf(consumer, 1n, [7n, 7n])])).toMatchObject([
+        { ackedOffset: 2n, ranges: [range(4n, 5n), range(7n, 7n), range(9n, 9n)] },
+      ]);
+      expect(await subject.store.saveOffsets([saveOf(consumer, 3n)])).toMatchObject([
+        { ackedOffset: 5n, ranges: [range(7n, 7n), range(9n, 9n)] },
+      ]);
+      expect(await subject.store.consumer("ranges")).toMatchObject({ ackedOffset: 5n, ranges: [range(7n, 7n), range(9n, 9n)] });
+      expect((await claim("ranges", receiverId)).consumer.ranges).toEqual([range(7n, 7n), range(9n, 9n)]);
+    });
+
+    test("moves a consumer with a token of its own, pauses, and deletes it", async () => {
+      const { receiverId } = await receiver();
+      const { consumer } = await claim("moved", receiverId, 20n);
+      await subject.store.saveOffsets([saveOf(consumer, 25n, [30n, 31n])]);
+      const moved = await subject.store.moveConsumer("moved", 7n);
+      expect(moved).toMatchObject({ ackedOffset: 7n, ranges: [], moves: 1n });
+      expect(moved?.sessionToken).toBeGreaterThan(consumer.sessionToken);
+      expect(await subject.store.saveOffsets([saveOf(consumer, 40n)])).toEqual([{ kind: "fenced", name: "moved" }]);
+      expect(await subject.store.setPaused("moved", "enough")).toBe(true);
+      expect((await claim("moved", receiverId)).consumer).toMatchObject({ ackedOffset: 7n, paused: "enough", moves: 1n });
+      expect(await subject.store.setPaused("moved", undefined)).toBe(true);
+      const deleted = await subject.store.deleteConsumer("moved");
+      expect(deleted).toMatchObject({ name: "moved", paused: undefined });
+      // W6: a token of a name only grows, also after delete and re-create.
+      const again = (await claim("moved", receiverId)).consumer;
+      expect(again).toMatchObject({ ackedOffset: 0n, moves: 0n });
+      expect(again.sessionToken).toBeGreaterThan(deleted?.sessionToken ?? 0n);
+      expect(await subject.store.moveConsumer("nobody", 1n)).toBeUndefined();
+      expect(await subject.store.setPaused("nobody", "x")).toBe(false);
+      expect(await subject.store.deleteConsumer("nobody")).toBeUndefined();
     });
 
     test("loads everything it was given, names verbatim", async () => {
@@ -97,5 +144,7 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
       expect(mine.map((each) => each.name).toSorted()).toEqual(names.toSorted());
       expect(await subject.store.consumer("no such name")).toBeUndefined();
     });
+
+    describeParking(() => subject.store, receiver);
   });
 }

@@ -13,11 +13,11 @@ class Driver {
   }
 
   ack(name: string, ackedOffset: bigint, sessionToken = 1n): readonly CoalescerEffect[] {
-    return this.do({ kind: "acked", save: { name, sessionToken, ackedOffset } });
+    return this.do({ kind: "acked", save: { name, sessionToken, ackedOffset, ranges: [] } });
   }
 }
 
-const saved = (name: string, ackedOffset: bigint) => ({ kind: "saved" as const, name, ackedOffset });
+const saved = (name: string, ackedOffset: bigint) => ({ kind: "saved" as const, name, ackedOffset, ranges: [] });
 
 describe("stepCoalescer()", () => {
   test("W13: saves the newest offset of each name, together, after the delay", () => {
@@ -29,8 +29,8 @@ describe("stepCoalescer()", () => {
       {
         kind: "save",
         saves: [
-          { name: "a", sessionToken: 1n, ackedOffset: 3n },
-          { name: "b", sessionToken: 1n, ackedOffset: 7n },
+          { name: "a", sessionToken: 1n, ackedOffset: 3n, ranges: [] },
+          { name: "b", sessionToken: 1n, ackedOffset: 7n, ranges: [] },
         ],
       },
     ]);

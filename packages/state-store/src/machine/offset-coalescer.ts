@@ -1,3 +1,4 @@
+import { settle, raiseMark, type Settled } from "@warren/protocol";
 import type { OffsetSave, SaveResult } from "../state-store.ts";
 
 /*
@@ -69,14 +70,17 @@ export function stepCoalescer(state: CoalescerState, input: CoalescerInput, now:
   }
 }
 
-/** A newer session replaces an older one; within a session the offset only grows. */
+/** A newer session replaces an older one; within a session what is settled only grows. */
 function put(unsaved: Map<string, OffsetSave>, next: OffsetSave): void {
   const had = unsaved.get(next.name);
-  const newer =
-    had === undefined ||
-    next.sessionToken > had.sessionToken ||
-    (next.sessionToken === had.sessionToken && next.ackedOffset > had.ackedOffset);
-  if (newer) unsaved.set(next.name, next);
+  if (had === undefined || next.sessionToken > had.sessionToken) unsaved.set(next.name, next);
+  else if (next.sessionToken === had.sessionToken) unsaved.set(next.name, { ...next, ...union(had, next) });
+}
+
+function union(one: OffsetSave, two: OffsetSave): Pick<OffsetSave, "ackedOffset" | "ranges"> {
+  const start: Settled = { mark: one.ackedOffset, ranges: one.ranges };
+  const { mark, ranges } = two.ranges.reduce(settle, raiseMark(start, two.ackedOffset));
+  return { ackedOffset: mark, ranges };
 }
 
 function acked(state: CoalescerState, next: OffsetSave, now: number, delayMs: number): CoalescerStep {

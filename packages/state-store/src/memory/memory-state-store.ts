@@ -1,5 +1,6 @@
-import { must, type Offset } from "@warren/protocol";
+import { must, raiseMark, settle, type Offset, type Settled } from "@warren/protocol";
 import type { ClaimResult, ConsumerRow, OffsetSave, ReceiverConfig, ReceiverRow, SaveResult, StateStore } from "../state-store.ts";
+import { createMemoryParking } from "./memory-parking.ts";
 
 /** The state in memory, for tests: nothing survives the process. `now`: wall clock, milliseconds. */
 export function createMemoryStateStore(now: () => number): StateStore {
@@ -17,18 +18,28 @@ export function createMemoryStateStore(now: () => number): StateStore {
     const sessionToken = nextToken();
     const consumer: ConsumerRow =
       existing === undefined
-        ? { name, receiverId, ackedOffset: startAfter, sessionToken, createdAt: now() }
+        ? { name, receiverId, ackedOffset: startAfter, ranges: [], sessionToken, moves: 0n, paused: undefined, createdAt: now() }
         : { ...existing, sessionToken };
     consumers.set(name, consumer);
     return { kind: "claimed", consumer, created: existing === undefined };
   }
 
-  function save({ name, sessionToken, ackedOffset }: OffsetSave): SaveResult {
+  function save({ name, sessionToken, ackedOffset, ranges: added }: OffsetSave): SaveResult {
     const existing = consumers.get(name);
     if (existing === undefined || existing.sessionToken !== sessionToken) return { kind: "fenced", name };
-    const saved = ackedOffset > existing.ackedOffset ? ackedOffset : existing.ackedOffset;
-    consumers.set(name, { ...existing, ackedOffset: saved });
-    return { kind: "saved", name, ackedOffset: saved };
+    const start: Settled = { mark: existing.ackedOffset, ranges: existing.ranges };
+    const { mark, ranges } = added.reduce(settle, raiseMark(start, ackedOffset));
+    consumers.set(name, { ...existing, ackedOffset: mark, ranges });
+    return { kind: "saved", name, ackedOffset: mark, ranges };
+  }
+
+  const parking = createMemoryParking({ consumers, save, now });
+  function update(name: string, change: (row: ConsumerRow) => ConsumerRow): ConsumerRow | undefined {
+    const existing = consumers.get(name);
+    if (existing === undefined) return undefined;
+    const changed = change(existing);
+    consumers.set(name, changed);
+    return changed;
   }
 
   return {
@@ -56,5 +67,21 @@ export function createMemoryStateStore(now: () => number): StateStore {
     nextToken: async () => nextToken(),
     saveOffsets: async (saves) => saves.map(save),
     consumer: async (name) => consumers.get(name),
+    moveConsumer: async (name, ackedOffset) =>
+      update(name, (row) => {
+        const { mark, ranges } = parking
+          .offsets(name)
+          .map((offset) => ({ first: offset, last: offset }))
+          .reduce(settle, { mark: ackedOffset, ranges: [] });
+        return { ...row, ackedOffset: mark, ranges, sessionToken: nextToken(), moves: row.moves + 1n };
+      }),
+    setPaused: async (name, reason) => update(name, (row) => ({ ...row, paused: reason })) !== undefined,
+    async deleteConsumer(name) {
+      const row = consumers.get(name);
+      consumers.delete(name);
+      parking.forget(name);
+      return row;
+    },
+    ...parking.store,
   };
 }

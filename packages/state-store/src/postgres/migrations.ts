@@ -33,3 +33,31 @@ export function init(schema: string): Migration {
     },
   };
 }
+
+/** Settled ranges, moves and pauses of consumers; parked events. */
+export function settleAndPark(schema: string): Migration {
+  return {
+    async up(db: Kysely<unknown>): Promise<void> {
+      const consumers = sql.id(schema, "consumers");
+      await sql`
+        alter table ${consumers}
+          add column acked_ranges int8multirange not null default '{}',
+          add column moves bigint not null default 0,
+          add column paused text`.execute(db);
+      await sql`create sequence ${sql.id(schema, "delivery_ids")}`.execute(db);
+      await sql`
+        create table ${sql.id(schema, "parked_events")} (
+          consumer text collate "C" not null references ${consumers} on delete cascade,
+          event_offset bigint not null,
+          reason text not null,
+          attempts integer not null,
+          parked_at timestamptz not null default clock_timestamp(),
+          recorded_at timestamptz not null,
+          payload bytea not null,
+          delivery_id bigint,
+          primary key (consumer, event_offset)
+        )`.execute(db);
+      await sql`create index on ${sql.id(schema, "parked_events")} (consumer, delivery_id) where delivery_id is not null`.execute(db);
+    },
+  };
+}

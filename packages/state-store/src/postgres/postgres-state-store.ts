@@ -1,58 +1,34 @@
 import { must, type Offset } from "@warren/protocol";
 import { migrate, toStoreError, type Database } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
+import type { Park, ParkedRow, ParkResult, RetryingRow } from "../parking-store.ts";
 import type {
   CallOptions,
   ClaimResult,
   ConsumerRow,
   OffsetSave,
   ReceiverConfig,
-  ReceiverPhase,
   ReceiverRow,
   SaveResult,
   StateStore,
   StoredState,
 } from "../state-store.ts";
-import { init } from "./migrations.ts";
-
-interface ReceiverRecord {
-  readonly receiver_id: bigint;
-  readonly config_key: string;
-  readonly config: ReceiverConfig;
-  readonly phase: ReceiverPhase;
-  readonly complete_ms: bigint | null;
-}
-
-interface ConsumerRecord {
-  readonly name: string;
-  readonly receiver_id: bigint;
-  readonly acked_offset: bigint;
-  readonly session_token: bigint;
-  readonly created_ms: bigint;
-}
-
-const receiverColumns = sql`receiver_id, config_key, config, phase, (extract(epoch from complete_since) * 1000)::bigint as complete_ms`;
-const consumerColumns = sql`name, receiver_id, acked_offset, session_token, (extract(epoch from created_at) * 1000)::bigint as created_ms`;
-
-function toReceiver(row: ReceiverRecord): ReceiverRow {
-  const { exchange, patterns } = row.config;
-  const completeSince = row.complete_ms === null ? undefined : Number(row.complete_ms);
-  return { receiverId: row.receiver_id, configKey: row.config_key, config: { exchange, patterns }, phase: row.phase, completeSince };
-}
-
-function toConsumer(row: ConsumerRecord): ConsumerRow {
-  return {
-    name: row.name,
-    receiverId: row.receiver_id,
-    ackedOffset: row.acked_offset,
-    sessionToken: row.session_token,
-    createdAt: Number(row.created_ms),
-  };
-}
+import { init, settleAndPark } from "./migrations.ts";
+import { Parking } from "./parking.ts";
+import {
+  consumerColumns,
+  fromRanges,
+  receiverColumns,
+  toConsumer,
+  toReceiver,
+  toSettled,
+  type ConsumerRecord,
+  type ReceiverRecord,
+} from "./rows.ts";
 
 /** Makes or updates the tables of the state. Safe to call from several processes at once. Throws STORE_UNAVAILABLE, CONFIG_INVALID. */
 export function migrateStateStore(database: Database<unknown>): Promise<void> {
-  return migrate(database, "state_store", { "0001_init": init(database.schema) });
+  return migrate(database, "state_store", { "0001_init": init(database.schema), "0002_settle_and_park": settleAndPark(database.schema) });
 }
 
 /** The state on PostgreSQL. `migrateStateStore` comes first. Does not close the database. */
@@ -65,12 +41,16 @@ class PostgresStateStore implements StateStore {
   readonly #receivers;
   readonly #consumers;
   readonly #tokens: string;
+  readonly #parkedEvents;
+  readonly #parking: Parking;
 
   constructor(database: Database<unknown>) {
     this.#db = database.db;
     this.#receivers = sql.id(database.schema, "receivers");
     this.#consumers = sql.id(database.schema, "consumers");
     this.#tokens = `"${database.schema}".session_tokens`;
+    this.#parkedEvents = sql.id(database.schema, "parked_events");
+    this.#parking = new Parking(database);
   }
 
   async load(options?: CallOptions): Promise<StoredState> {
@@ -144,17 +124,24 @@ class PostgresStateStore implements StateStore {
     const names = saves.map(({ name }) => name);
     const tokens = saves.map(({ sessionToken }) => sessionToken);
     const offsets = saves.map(({ ackedOffset }) => ackedOffset);
+    const ranges = saves.map((save) => fromRanges(save.ranges));
     const { rows } = await this.#run(options, () =>
-      sql<{ name: string; acked_offset: bigint }>`
-        update ${this.#consumers} as c set acked_offset = greatest(c.acked_offset, s.acked_offset)
-        from unnest(${names}::text[], ${tokens}::bigint[], ${offsets}::bigint[]) as s(name, session_token, acked_offset)
+      sql<{ name: string; acked_offset: bigint; acked_ranges: string }>`
+        update ${this.#consumers} as c set
+          acked_offset = greatest(c.acked_offset, s.acked_offset),
+          acked_ranges = (c.acked_ranges + s.acked_ranges) - int8multirange(int8range(null, greatest(c.acked_offset, s.acked_offset), '[]'))
+        from (
+          select name, session_token, acked_offset, acked_ranges::int8multirange as acked_ranges
+          from unnest(${names}::text[], ${tokens}::bigint[], ${offsets}::bigint[], ${ranges}::text[]) as u(name, session_token, acked_offset, acked_ranges)
+        ) s
         where c.name = s.name and c.session_token = s.session_token
-        returning c.name, c.acked_offset`.execute(this.#db),
+        returning c.name, c.acked_offset, c.acked_ranges::text as acked_ranges`.execute(this.#db),
     );
-    const saved = new Map(rows.map((row) => [row.name, row.acked_offset]));
+    const saved = new Map(rows.map((row) => [row.name, row]));
     return names.map((name) => {
-      const ackedOffset = saved.get(name);
-      return ackedOffset === undefined ? { kind: "fenced", name } : { kind: "saved", name, ackedOffset };
+      const row = saved.get(name);
+      if (row === undefined) return { kind: "fenced", name };
+      return { kind: "saved", name, ...toSettled(row) };
     });
   }
 
@@ -163,6 +150,67 @@ class PostgresStateStore implements StateStore {
       sql<ConsumerRecord>`select ${consumerColumns} from ${this.#consumers} where name = ${name}`.execute(this.#db),
     );
     return rows[0] === undefined ? undefined : toConsumer(rows[0]);
+  }
+
+  async moveConsumer(name: string, ackedOffset: Offset, options?: CallOptions): Promise<ConsumerRow | undefined> {
+    const { rows } = await this.#run(options, () =>
+      sql<ConsumerRecord>`
+        update ${this.#consumers} as c set
+          acked_offset = ${ackedOffset}::bigint,
+          acked_ranges = coalesce((
+            select range_agg(int8range(p.event_offset, p.event_offset, '[]')) from ${this.#parkedEvents} p
+            where p.consumer = c.name and p.event_offset > ${ackedOffset}::bigint), '{}'),
+          session_token = nextval(${this.#tokens}),
+          moves = moves + 1
+        where name = ${name} returning ${consumerColumns}`.execute(this.#db),
+    );
+    return rows[0] === undefined ? undefined : toConsumer(rows[0]);
+  }
+
+  async setPaused(name: string, reason: string | undefined, options?: CallOptions): Promise<boolean> {
+    const { numAffectedRows } = await this.#run(options, () =>
+      sql`update ${this.#consumers} set paused = ${reason ?? null} where name = ${name}`.execute(this.#db),
+    );
+    return numAffectedRows === 1n;
+  }
+
+  async deleteConsumer(name: string, options?: CallOptions): Promise<ConsumerRow | undefined> {
+    const { rows } = await this.#run(options, () =>
+      sql<ConsumerRecord>`delete from ${this.#consumers} where name = ${name} returning ${consumerColumns}`.execute(this.#db),
+    );
+    return rows[0] === undefined ? undefined : toConsumer(rows[0]);
+  }
+
+  park(park: Park, options?: CallOptions): Promise<ParkResult> {
+    return this.#run(options, () => this.#parking.park(park));
+  }
+
+  parkAgain(again: Parameters<StateStore["parkAgain"]>[0], options?: CallOptions): Promise<boolean> {
+    return this.#run(options, () => this.#parking.parkAgain(again));
+  }
+
+  settleRetried(name: string, sessionToken: bigint, deliveryIds: readonly bigint[], options?: CallOptions): Promise<boolean> {
+    return this.#run(options, () => this.#parking.settleRetried(name, sessionToken, deliveryIds));
+  }
+
+  retrying(name: string, afterDeliveryId: bigint, limit: number, options?: CallOptions): Promise<readonly RetryingRow[]> {
+    return this.#run(options, () => this.#parking.retrying(name, afterDeliveryId, limit));
+  }
+
+  parked(name: string, afterOffset: Offset, limit: number, options?: CallOptions): Promise<readonly ParkedRow[]> {
+    return this.#run(options, () => this.#parking.parked(name, afterOffset, limit));
+  }
+
+  parkedCounts(options?: CallOptions): Promise<ReadonlyMap<string, bigint>> {
+    return this.#run(options, () => this.#parking.counts());
+  }
+
+  retryParked(name: string, offsets: readonly Offset[] | undefined, dryRun: boolean, options?: CallOptions): Promise<bigint> {
+    return this.#run(options, () => this.#parking.retry(name, offsets, dryRun));
+  }
+
+  discardParked(name: string, offsets: readonly Offset[] | undefined, dryRun: boolean, options?: CallOptions): Promise<bigint> {
+    return this.#run(options, () => this.#parking.discard(name, offsets, dryRun));
   }
 
   async #run<T>(options: CallOptions | undefined, query: () => Promise<T>): Promise<T> {

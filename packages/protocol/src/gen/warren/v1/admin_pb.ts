@@ -6,7 +6,9 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { ReceiverConfig } from "./subscription_pb.ts";
+import type { Event } from "./event_pb.ts";
+import { file_warren_v1_event } from "./event_pb.ts";
+import type { OffsetRange, ReceiverConfig, StartFrom } from "./subscription_pb.ts";
 import { file_warren_v1_subscription } from "./subscription_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -14,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file warren/v1/admin.proto.
  */
 export const file_warren_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChV3YXJyZW4vdjEvYWRtaW4ucHJvdG8SCXdhcnJlbi52MSIWChRMaXN0UmVjZWl2ZXJzUmVxdWVzdCI/ChVMaXN0UmVjZWl2ZXJzUmVzcG9uc2USJgoJcmVjZWl2ZXJzGAEgAygLMhMud2FycmVuLnYxLlJlY2VpdmVyIioKEkdldFJlY2VpdmVyUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkiPAoTR2V0UmVjZWl2ZXJSZXNwb25zZRIlCghyZWNlaXZlchgBIAEoCzITLndhcnJlbi52MS5SZWNlaXZlciIsChRMaXN0Q29uc3VtZXJzUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkiPwoVTGlzdENvbnN1bWVyc1Jlc3BvbnNlEiYKCWNvbnN1bWVycxgBIAMoCzITLndhcnJlbi52MS5Db25zdW1lciImChJHZXRDb25zdW1lclJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkiPAoTR2V0Q29uc3VtZXJSZXNwb25zZRIlCghjb25zdW1lchgBIAEoCzITLndhcnJlbi52MS5Db25zdW1lciKoAgoIUmVjZWl2ZXISFAoMcmVjZWl2ZXJfa2V5GAEgASgJEikKBmNvbmZpZxgCIAEoCzIZLndhcnJlbi52MS5SZWNlaXZlckNvbmZpZxINCgVxdWV1ZRgDIAEoCRIOCgZsb2dfaWQYBCABKAkSEwoLaGVhZF9vZmZzZXQYBSABKAMSFQoNb2xkZXN0X29mZnNldBgGIAEoAxIRCgljb25zdW1pbmcYByABKAgSEwoLd2FpdGluZ19mb3IYCCABKAkSMgoOY29tcGxldGVfc2luY2UYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGFjdGl2ZV9jb25zdW1lcnMYCiABKA0SGgoSc2xlZXBpbmdfY29uc3VtZXJzGAsgASgNIrECCghDb25zdW1lchIMCgRuYW1lGAEgASgJEhQKDHJlY2VpdmVyX2tleRgCIAEoCRIpCgZjb25maWcYAyABKAsyGS53YXJyZW4udjEuUmVjZWl2ZXJDb25maWcSJwoFc3RhdGUYBCABKA4yGC53YXJyZW4udjEuQ29uc3VtZXJTdGF0ZRIUCgxhY2tlZF9vZmZzZXQYBSABKAMSEwoLc2VudF9vZmZzZXQYBiABKAMSEwoLaGVhZF9vZmZzZXQYByABKAMSCwoDbGFnGAggASgDEhUKDXNlc3Npb25fdG9rZW4YCSABKAMSLwoLc3RhdGVfc2luY2UYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEHN0YW5kYnlfc2Vzc2lvbnMYCyABKA0qgwEKDUNvbnN1bWVyU3RhdGUSHgoaQ09OU1VNRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVDT05TVU1FUl9TVEFURV9BU0xFRVAQARIeChpDT05TVU1FUl9TVEFURV9DQVRDSElOR19VUBACEhcKE0NPTlNVTUVSX1NUQVRFX0xJVkUQAzLmAgoMQWRtaW5TZXJ2aWNlElcKDUxpc3RSZWNlaXZlcnMSHy53YXJyZW4udjEuTGlzdFJlY2VpdmVyc1JlcXVlc3QaIC53YXJyZW4udjEuTGlzdFJlY2VpdmVyc1Jlc3BvbnNlIgOQAgESUQoLR2V0UmVjZWl2ZXISHS53YXJyZW4udjEuR2V0UmVjZWl2ZXJSZXF1ZXN0Gh4ud2FycmVuLnYxLkdldFJlY2VpdmVyUmVzcG9uc2UiA5ACARJXCg1MaXN0Q29uc3VtZXJzEh8ud2FycmVuLnYxLkxpc3RDb25zdW1lcnNSZXF1ZXN0GiAud2FycmVuLnYxLkxpc3RDb25zdW1lcnNSZXNwb25zZSIDkAIBElEKC0dldENvbnN1bWVyEh0ud2FycmVuLnYxLkdldENvbnN1bWVyUmVxdWVzdBoeLndhcnJlbi52MS5HZXRDb25zdW1lclJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_timestamp, file_warren_v1_subscription]);
+  fileDesc("ChV3YXJyZW4vdjEvYWRtaW4ucHJvdG8SCXdhcnJlbi52MSIWChRMaXN0UmVjZWl2ZXJzUmVxdWVzdCI/ChVMaXN0UmVjZWl2ZXJzUmVzcG9uc2USJgoJcmVjZWl2ZXJzGAEgAygLMhMud2FycmVuLnYxLlJlY2VpdmVyIioKEkdldFJlY2VpdmVyUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkiPAoTR2V0UmVjZWl2ZXJSZXNwb25zZRIlCghyZWNlaXZlchgBIAEoCzITLndhcnJlbi52MS5SZWNlaXZlciIsChRMaXN0Q29uc3VtZXJzUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkiPwoVTGlzdENvbnN1bWVyc1Jlc3BvbnNlEiYKCWNvbnN1bWVycxgBIAMoCzITLndhcnJlbi52MS5Db25zdW1lciImChJHZXRDb25zdW1lclJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkiPAoTR2V0Q29uc3VtZXJSZXNwb25zZRIlCghjb25zdW1lchgBIAEoCzITLndhcnJlbi52MS5Db25zdW1lciKoAgoIUmVjZWl2ZXISFAoMcmVjZWl2ZXJfa2V5GAEgASgJEikKBmNvbmZpZxgCIAEoCzIZLndhcnJlbi52MS5SZWNlaXZlckNvbmZpZxINCgVxdWV1ZRgDIAEoCRIOCgZsb2dfaWQYBCABKAkSEwoLaGVhZF9vZmZzZXQYBSABKAMSFQoNb2xkZXN0X29mZnNldBgGIAEoAxIRCgljb25zdW1pbmcYByABKAgSEwoLd2FpdGluZ19mb3IYCCABKAkSMgoOY29tcGxldGVfc2luY2UYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGFjdGl2ZV9jb25zdW1lcnMYCiABKA0SGgoSc2xlZXBpbmdfY29uc3VtZXJzGAsgASgNIvoCCghDb25zdW1lchIMCgRuYW1lGAEgASgJEhQKDHJlY2VpdmVyX2tleRgCIAEoCRIpCgZjb25maWcYAyABKAsyGS53YXJyZW4udjEuUmVjZWl2ZXJDb25maWcSJwoFc3RhdGUYBCABKA4yGC53YXJyZW4udjEuQ29uc3VtZXJTdGF0ZRIUCgxhY2tlZF9vZmZzZXQYBSABKAMSEwoLc2VudF9vZmZzZXQYBiABKAMSEwoLaGVhZF9vZmZzZXQYByABKAMSCwoDbGFnGAggASgDEhUKDXNlc3Npb25fdG9rZW4YCSABKAMSLwoLc3RhdGVfc2luY2UYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEHN0YW5kYnlfc2Vzc2lvbnMYCyABKA0SJwoHc2V0dGxlZBgMIAMoCzIWLndhcnJlbi52MS5PZmZzZXRSYW5nZRIOCgZwYXJrZWQYDSABKAQSDgoGcGF1c2VkGA4gASgJIloKE1NlZWtDb25zdW1lclJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSIAoCdG8YAiABKAsyFC53YXJyZW4udjEuU3RhcnRGcm9tEg8KB2RyeV9ydW4YAyABKAgiPgoUU2Vla0NvbnN1bWVyUmVzcG9uc2USEwoLZnJvbV9vZmZzZXQYASABKAMSEQoJdG9fb2Zmc2V0GAIgASgDIjgKFFBhdXNlQ29uc3VtZXJSZXF1ZXN0EhAKCGNvbnN1bWVyGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIXChVQYXVzZUNvbnN1bWVyUmVzcG9uc2UiKQoVUmVzdW1lQ29uc3VtZXJSZXF1ZXN0EhAKCGNvbnN1bWVyGAEgASgJIhgKFlJlc3VtZUNvbnN1bWVyUmVzcG9uc2UiOgoVRGVsZXRlQ29uc3VtZXJSZXF1ZXN0EhAKCGNvbnN1bWVyGAEgASgJEg8KB2RyeV9ydW4YAiABKAgiPwoWRGVsZXRlQ29uc3VtZXJSZXNwb25zZRIlCghjb25zdW1lchgBIAEoCzITLndhcnJlbi52MS5Db25zdW1lciLSAQoLUGFya2VkRXZlbnQSDgoGb2Zmc2V0GAEgASgDEg4KBnJlYXNvbhgCIAEoCRIQCghhdHRlbXB0cxgDIAEoDRItCglwYXJrZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldHJ5aW5nGAUgASgIEi8KC3JlY29yZGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVldmVudBgHIAEoCzIQLndhcnJlbi52MS5FdmVudCJKChFMaXN0UGFya2VkUmVxdWVzdBIQCghjb25zdW1lchgBIAEoCRIUCgxhZnRlcl9vZmZzZXQYAiABKAMSDQoFbGltaXQYAyABKA0iPAoSTGlzdFBhcmtlZFJlc3BvbnNlEiYKBmV2ZW50cxgBIAMoCzIWLndhcnJlbi52MS5QYXJrZWRFdmVudCJIChJSZXRyeVBhcmtlZFJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSDwoHb2Zmc2V0cxgCIAMoAxIPCgdkcnlfcnVuGAMgASgIIiQKE1JldHJ5UGFya2VkUmVzcG9uc2USDQoFY291bnQYASABKAQiVwoURGlzY2FyZFBhcmtlZFJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSDwoHb2Zmc2V0cxgCIAMoAxILCgNhbGwYAyABKAgSDwoHZHJ5X3J1bhgEIAEoCCImChVEaXNjYXJkUGFya2VkUmVzcG9uc2USDQoFY291bnQYASABKAQiPgoORXhwbGFpblJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSDgoGc291cmNlGAIgASgJEgoKAmlkGAMgASgJIrgBCg9FeHBsYWluUmVzcG9uc2USKgoIc3RhbmRpbmcYASABKA4yGC53YXJyZW4udjEuRXZlbnRTdGFuZGluZxIOCgZvZmZzZXQYAiABKAMSFQoNcmVjZWl2ZXJfa2V5cxgDIAMoCRIVCg1zZXNzaW9uX3Rva2VuGAQgASgDEiYKBnBhcmtlZBgFIAEoCzIWLndhcnJlbi52MS5QYXJrZWRFdmVudBITCgtleHBsYW5hdGlvbhgGIAEoCSqDAQoNQ29uc3VtZXJTdGF0ZRIeChpDT05TVU1FUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNPTlNVTUVSX1NUQVRFX0FTTEVFUBABEh4KGkNPTlNVTUVSX1NUQVRFX0NBVENISU5HX1VQEAISFwoTQ09OU1VNRVJfU1RBVEVfTElWRRADKrgBCg1FdmVudFN0YW5kaW5nEh4KGkVWRU5UX1NUQU5ESU5HX1VOU1BFQ0lGSUVEEAASHQoZRVZFTlRfU1RBTkRJTkdfTk9UX1NUT1JFRBABEhoKFkVWRU5UX1NUQU5ESU5HX1dBSVRJTkcQAhIXChNFVkVOVF9TVEFORElOR19TRU5UEAMSGAoURVZFTlRfU1RBTkRJTkdfQUNLRUQQBBIZChVFVkVOVF9TVEFORElOR19QQVJLRUQQBTLyBwoMQWRtaW5TZXJ2aWNlElcKDUxpc3RSZWNlaXZlcnMSHy53YXJyZW4udjEuTGlzdFJlY2VpdmVyc1JlcXVlc3QaIC53YXJyZW4udjEuTGlzdFJlY2VpdmVyc1Jlc3BvbnNlIgOQAgESUQoLR2V0UmVjZWl2ZXISHS53YXJyZW4udjEuR2V0UmVjZWl2ZXJSZXF1ZXN0Gh4ud2FycmVuLnYxLkdldFJlY2VpdmVyUmVzcG9uc2UiA5ACARJXCg1MaXN0Q29uc3VtZXJzEh8ud2FycmVuLnYxLkxpc3RDb25zdW1lcnNSZXF1ZXN0GiAud2FycmVuLnYxLkxpc3RDb25zdW1lcnNSZXNwb25zZSIDkAIBElEKC0dldENvbnN1bWVyEh0ud2FycmVuLnYxLkdldENvbnN1bWVyUmVxdWVzdBoeLndhcnJlbi52MS5HZXRDb25zdW1lclJlc3BvbnNlIgOQAgESTwoMU2Vla0NvbnN1bWVyEh4ud2FycmVuLnYxLlNlZWtDb25zdW1lclJlcXVlc3QaHy53YXJyZW4udjEuU2Vla0NvbnN1bWVyUmVzcG9uc2USUgoNUGF1c2VDb25zdW1lchIfLndhcnJlbi52MS5QYXVzZUNvbnN1bWVyUmVxdWVzdBogLndhcnJlbi52MS5QYXVzZUNvbnN1bWVyUmVzcG9uc2USVQoOUmVzdW1lQ29uc3VtZXISIC53YXJyZW4udjEuUmVzdW1lQ29uc3VtZXJSZXF1ZXN0GiEud2FycmVuLnYxLlJlc3VtZUNvbnN1bWVyUmVzcG9uc2USVQoORGVsZXRlQ29uc3VtZXISIC53YXJyZW4udjEuRGVsZXRlQ29uc3VtZXJSZXF1ZXN0GiEud2FycmVuLnYxLkRlbGV0ZUNvbnN1bWVyUmVzcG9uc2USTgoKTGlzdFBhcmtlZBIcLndhcnJlbi52MS5MaXN0UGFya2VkUmVxdWVzdBodLndhcnJlbi52MS5MaXN0UGFya2VkUmVzcG9uc2UiA5ACARJMCgtSZXRyeVBhcmtlZBIdLndhcnJlbi52MS5SZXRyeVBhcmtlZFJlcXVlc3QaHi53YXJyZW4udjEuUmV0cnlQYXJrZWRSZXNwb25zZRJSCg1EaXNjYXJkUGFya2VkEh8ud2FycmVuLnYxLkRpc2NhcmRQYXJrZWRSZXF1ZXN0GiAud2FycmVuLnYxLkRpc2NhcmRQYXJrZWRSZXNwb25zZRJFCgdFeHBsYWluEhkud2FycmVuLnYxLkV4cGxhaW5SZXF1ZXN0Ghoud2FycmVuLnYxLkV4cGxhaW5SZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp, file_warren_v1_event, file_warren_v1_subscription]);
 
 /**
  * @generated from message warren.v1.ListReceiversRequest
@@ -307,6 +309,27 @@ export type Consumer = Message<"warren.v1.Consumer"> & {
    * @generated from field: uint32 standby_sessions = 11;
    */
   standbySessions: number;
+
+  /**
+   * Settled above acked_offset: acked or parked.
+   *
+   * @generated from field: repeated warren.v1.OffsetRange settled = 12;
+   */
+  settled: OffsetRange[];
+
+  /**
+   * Parked events.
+   *
+   * @generated from field: uint64 parked = 13;
+   */
+  parked: bigint;
+
+  /**
+   * Why it is paused; empty when it is not.
+   *
+   * @generated from field: string paused = 14;
+   */
+  paused: string;
 };
 
 /**
@@ -315,6 +338,454 @@ export type Consumer = Message<"warren.v1.Consumer"> & {
  */
 export const ConsumerSchema: GenMessage<Consumer> = /*@__PURE__*/
   messageDesc(file_warren_v1_admin, 9);
+
+/**
+ * @generated from message warren.v1.SeekConsumerRequest
+ */
+export type SeekConsumerRequest = Message<"warren.v1.SeekConsumerRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * Where it goes on.
+   *
+   * @generated from field: warren.v1.StartFrom to = 2;
+   */
+  to?: StartFrom | undefined;
+
+  /**
+   * Says what would happen, and does nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message warren.v1.SeekConsumerRequest.
+ * Use `create(SeekConsumerRequestSchema)` to create a new message.
+ */
+export const SeekConsumerRequestSchema: GenMessage<SeekConsumerRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 10);
+
+/**
+ * @generated from message warren.v1.SeekConsumerResponse
+ */
+export type SeekConsumerResponse = Message<"warren.v1.SeekConsumerResponse"> & {
+  /**
+   * @generated from field: int64 from_offset = 1;
+   */
+  fromOffset: bigint;
+
+  /**
+   * @generated from field: int64 to_offset = 2;
+   */
+  toOffset: bigint;
+};
+
+/**
+ * Describes the message warren.v1.SeekConsumerResponse.
+ * Use `create(SeekConsumerResponseSchema)` to create a new message.
+ */
+export const SeekConsumerResponseSchema: GenMessage<SeekConsumerResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 11);
+
+/**
+ * @generated from message warren.v1.PauseConsumerRequest
+ */
+export type PauseConsumerRequest = Message<"warren.v1.PauseConsumerRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * For who reads it. At most 1 000 bytes are kept.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message warren.v1.PauseConsumerRequest.
+ * Use `create(PauseConsumerRequestSchema)` to create a new message.
+ */
+export const PauseConsumerRequestSchema: GenMessage<PauseConsumerRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 12);
+
+/**
+ * @generated from message warren.v1.PauseConsumerResponse
+ */
+export type PauseConsumerResponse = Message<"warren.v1.PauseConsumerResponse"> & {
+};
+
+/**
+ * Describes the message warren.v1.PauseConsumerResponse.
+ * Use `create(PauseConsumerResponseSchema)` to create a new message.
+ */
+export const PauseConsumerResponseSchema: GenMessage<PauseConsumerResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 13);
+
+/**
+ * @generated from message warren.v1.ResumeConsumerRequest
+ */
+export type ResumeConsumerRequest = Message<"warren.v1.ResumeConsumerRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+};
+
+/**
+ * Describes the message warren.v1.ResumeConsumerRequest.
+ * Use `create(ResumeConsumerRequestSchema)` to create a new message.
+ */
+export const ResumeConsumerRequestSchema: GenMessage<ResumeConsumerRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 14);
+
+/**
+ * @generated from message warren.v1.ResumeConsumerResponse
+ */
+export type ResumeConsumerResponse = Message<"warren.v1.ResumeConsumerResponse"> & {
+};
+
+/**
+ * Describes the message warren.v1.ResumeConsumerResponse.
+ * Use `create(ResumeConsumerResponseSchema)` to create a new message.
+ */
+export const ResumeConsumerResponseSchema: GenMessage<ResumeConsumerResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 15);
+
+/**
+ * @generated from message warren.v1.DeleteConsumerRequest
+ */
+export type DeleteConsumerRequest = Message<"warren.v1.DeleteConsumerRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * Says what would be forgotten, and does nothing.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message warren.v1.DeleteConsumerRequest.
+ * Use `create(DeleteConsumerRequestSchema)` to create a new message.
+ */
+export const DeleteConsumerRequestSchema: GenMessage<DeleteConsumerRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 16);
+
+/**
+ * @generated from message warren.v1.DeleteConsumerResponse
+ */
+export type DeleteConsumerResponse = Message<"warren.v1.DeleteConsumerResponse"> & {
+  /**
+   * The consumer as it was.
+   *
+   * @generated from field: warren.v1.Consumer consumer = 1;
+   */
+  consumer?: Consumer | undefined;
+};
+
+/**
+ * Describes the message warren.v1.DeleteConsumerResponse.
+ * Use `create(DeleteConsumerResponseSchema)` to create a new message.
+ */
+export const DeleteConsumerResponseSchema: GenMessage<DeleteConsumerResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 17);
+
+/**
+ * An event set aside for one consumer.
+ *
+ * @generated from message warren.v1.ParkedEvent
+ */
+export type ParkedEvent = Message<"warren.v1.ParkedEvent"> & {
+  /**
+   * @generated from field: int64 offset = 1;
+   */
+  offset: bigint;
+
+  /**
+   * Why, as the subscriber said.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * How often it was tried.
+   *
+   * @generated from field: uint32 attempts = 3;
+   */
+  attempts: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp parked_at = 4;
+   */
+  parkedAt?: Timestamp | undefined;
+
+  /**
+   * It was asked to be retried and is not settled yet.
+   *
+   * @generated from field: bool retrying = 5;
+   */
+  retrying: boolean;
+
+  /**
+   * When it was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp recorded_at = 6;
+   */
+  recordedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: warren.v1.Event event = 7;
+   */
+  event?: Event | undefined;
+};
+
+/**
+ * Describes the message warren.v1.ParkedEvent.
+ * Use `create(ParkedEventSchema)` to create a new message.
+ */
+export const ParkedEventSchema: GenMessage<ParkedEvent> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 18);
+
+/**
+ * @generated from message warren.v1.ListParkedRequest
+ */
+export type ListParkedRequest = Message<"warren.v1.ListParkedRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * Only greater offsets.
+   *
+   * @generated from field: int64 after_offset = 2;
+   */
+  afterOffset: bigint;
+
+  /**
+   * At most so many, and at most 1 000. Default (0): 100.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message warren.v1.ListParkedRequest.
+ * Use `create(ListParkedRequestSchema)` to create a new message.
+ */
+export const ListParkedRequestSchema: GenMessage<ListParkedRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 19);
+
+/**
+ * @generated from message warren.v1.ListParkedResponse
+ */
+export type ListParkedResponse = Message<"warren.v1.ListParkedResponse"> & {
+  /**
+   * @generated from field: repeated warren.v1.ParkedEvent events = 1;
+   */
+  events: ParkedEvent[];
+};
+
+/**
+ * Describes the message warren.v1.ListParkedResponse.
+ * Use `create(ListParkedResponseSchema)` to create a new message.
+ */
+export const ListParkedResponseSchema: GenMessage<ListParkedResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 20);
+
+/**
+ * @generated from message warren.v1.RetryParkedRequest
+ */
+export type RetryParkedRequest = Message<"warren.v1.RetryParkedRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * Which ones. Empty: all.
+   *
+   * @generated from field: repeated int64 offsets = 2;
+   */
+  offsets: bigint[];
+
+  /**
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message warren.v1.RetryParkedRequest.
+ * Use `create(RetryParkedRequestSchema)` to create a new message.
+ */
+export const RetryParkedRequestSchema: GenMessage<RetryParkedRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 21);
+
+/**
+ * @generated from message warren.v1.RetryParkedResponse
+ */
+export type RetryParkedResponse = Message<"warren.v1.RetryParkedResponse"> & {
+  /**
+   * Events that are (or would be) retried.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message warren.v1.RetryParkedResponse.
+ * Use `create(RetryParkedResponseSchema)` to create a new message.
+ */
+export const RetryParkedResponseSchema: GenMessage<RetryParkedResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 22);
+
+/**
+ * @generated from message warren.v1.DiscardParkedRequest
+ */
+export type DiscardParkedRequest = Message<"warren.v1.DiscardParkedRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * Which ones. Empty needs `all`.
+   *
+   * @generated from field: repeated int64 offsets = 2;
+   */
+  offsets: bigint[];
+
+  /**
+   * @generated from field: bool all = 3;
+   */
+  all: boolean;
+
+  /**
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message warren.v1.DiscardParkedRequest.
+ * Use `create(DiscardParkedRequestSchema)` to create a new message.
+ */
+export const DiscardParkedRequestSchema: GenMessage<DiscardParkedRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 23);
+
+/**
+ * @generated from message warren.v1.DiscardParkedResponse
+ */
+export type DiscardParkedResponse = Message<"warren.v1.DiscardParkedResponse"> & {
+  /**
+   * Events that are (or would be) forgotten.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message warren.v1.DiscardParkedResponse.
+ * Use `create(DiscardParkedResponseSchema)` to create a new message.
+ */
+export const DiscardParkedResponseSchema: GenMessage<DiscardParkedResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 24);
+
+/**
+ * @generated from message warren.v1.ExplainRequest
+ */
+export type ExplainRequest = Message<"warren.v1.ExplainRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string id = 3;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message warren.v1.ExplainRequest.
+ * Use `create(ExplainRequestSchema)` to create a new message.
+ */
+export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 25);
+
+/**
+ * @generated from message warren.v1.ExplainResponse
+ */
+export type ExplainResponse = Message<"warren.v1.ExplainResponse"> & {
+  /**
+   * @generated from field: warren.v1.EventStanding standing = 1;
+   */
+  standing: EventStanding;
+
+  /**
+   * 0 when it is not stored.
+   *
+   * @generated from field: int64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * Keys of all receivers whose log holds it.
+   *
+   * @generated from field: repeated string receiver_keys = 3;
+   */
+  receiverKeys: string[];
+
+  /**
+   * The session it was sent in; 0 when it was not.
+   *
+   * @generated from field: int64 session_token = 4;
+   */
+  sessionToken: bigint;
+
+  /**
+   * When it is parked.
+   *
+   * @generated from field: warren.v1.ParkedEvent parked = 5;
+   */
+  parked?: ParkedEvent | undefined;
+
+  /**
+   * In words.
+   *
+   * @generated from field: string explanation = 6;
+   */
+  explanation: string;
+};
+
+/**
+ * Describes the message warren.v1.ExplainResponse.
+ * Use `create(ExplainResponseSchema)` to create a new message.
+ */
+export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 26);
 
 /**
  * Where a consumer is.
@@ -363,6 +834,66 @@ export const ConsumerStateSchema: GenEnum<ConsumerState> = /*@__PURE__*/
   enumDesc(file_warren_v1_admin, 0);
 
 /**
+ * Where an event stands for a consumer.
+ *
+ * @generated from enum warren.v1.EventStanding
+ */
+export const EventStanding = {
+  /**
+   * @generated from enum value: EVENT_STANDING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its receiver's log does not hold it: not stored yet, pruned, or never matched.
+   *
+   * @generated from enum value: EVENT_STANDING_NOT_STORED = 1;
+   */
+  NOT_STORED: 1,
+
+  /**
+   * Stored, and not sent in the open session (or nobody listens).
+   *
+   * @generated from enum value: EVENT_STANDING_WAITING = 2;
+   */
+  WAITING: 2,
+
+  /**
+   * Sent in the open session, not settled yet.
+   *
+   * @generated from enum value: EVENT_STANDING_SENT = 3;
+   */
+  SENT: 3,
+
+  /**
+   * Settled: it does not come again.
+   *
+   * @generated from enum value: EVENT_STANDING_ACKED = 4;
+   */
+  ACKED: 4,
+
+  /**
+   * Set aside.
+   *
+   * @generated from enum value: EVENT_STANDING_PARKED = 5;
+   */
+  PARKED: 5,
+} as const;
+
+/**
+ * Where an event stands for a consumer.
+ *
+ * @generated from enum warren.v1.EventStanding
+ */
+export type EventStanding = (typeof EventStanding)[keyof typeof EventStanding] | UnknownEnum;
+
+/**
+ * Describes the enum warren.v1.EventStanding.
+ */
+export const EventStandingSchema: GenEnum<EventStanding> = /*@__PURE__*/
+  enumDesc(file_warren_v1_admin, 1);
+
+/**
  * What an operator asks the broker.
  *
  * @generated from service warren.v1.AdminService
@@ -407,6 +938,86 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetConsumerRequestSchema;
     output: typeof GetConsumerResponseSchema;
+  },
+  /**
+   * Moves a consumer: the next event it gets follows the place asked for. An open session ends (`unavailable`, CONSUMER_MOVED) and opens again there.
+   *
+   * @generated from rpc warren.v1.AdminService.SeekConsumer
+   */
+  seekConsumer: {
+    methodKind: "unary";
+    input: typeof SeekConsumerRequestSchema;
+    output: typeof SeekConsumerResponseSchema;
+  },
+  /**
+   * Nothing is sent to the consumer until it is resumed; what is under way may be acked. Paused already: the reason is replaced.
+   *
+   * @generated from rpc warren.v1.AdminService.PauseConsumer
+   */
+  pauseConsumer: {
+    methodKind: "unary";
+    input: typeof PauseConsumerRequestSchema;
+    output: typeof PauseConsumerResponseSchema;
+  },
+  /**
+   * Ends a pause. Not paused: nothing happens.
+   *
+   * @generated from rpc warren.v1.AdminService.ResumeConsumer
+   */
+  resumeConsumer: {
+    methodKind: "unary";
+    input: typeof ResumeConsumerRequestSchema;
+    output: typeof ResumeConsumerResponseSchema;
+  },
+  /**
+   * Forgets a consumer: its offset and its parked events. An open session ends (`failed_precondition`, CONSUMER_DELETED).
+   *
+   * @generated from rpc warren.v1.AdminService.DeleteConsumer
+   */
+  deleteConsumer: {
+    methodKind: "unary";
+    input: typeof DeleteConsumerRequestSchema;
+    output: typeof DeleteConsumerResponseSchema;
+  },
+  /**
+   * Parked events of a consumer, by offset.
+   *
+   * @generated from rpc warren.v1.AdminService.ListParked
+   */
+  listParked: {
+    methodKind: "unary";
+    input: typeof ListParkedRequestSchema;
+    output: typeof ListParkedResponseSchema;
+  },
+  /**
+   * Gives parked events to their consumer again, to it alone, as side deliveries; now, or when it wakes.
+   *
+   * @generated from rpc warren.v1.AdminService.RetryParked
+   */
+  retryParked: {
+    methodKind: "unary";
+    input: typeof RetryParkedRequestSchema;
+    output: typeof RetryParkedResponseSchema;
+  },
+  /**
+   * Forgets parked events.
+   *
+   * @generated from rpc warren.v1.AdminService.DiscardParked
+   */
+  discardParked: {
+    methodKind: "unary";
+    input: typeof DiscardParkedRequestSchema;
+    output: typeof DiscardParkedResponseSchema;
+  },
+  /**
+   * What became of an event for a consumer.
+   *
+   * @generated from rpc warren.v1.AdminService.Explain
+   */
+  explain: {
+    methodKind: "unary";
+    input: typeof ExplainRequestSchema;
+    output: typeof ExplainResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_warren_v1_admin, 0);

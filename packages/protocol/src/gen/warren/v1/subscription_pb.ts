@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file warren/v1/subscription.proto.
  */
 export const file_warren_v1_subscription: GenFile = /*@__PURE__*/
-  fileDesc("Chx3YXJyZW4vdjEvc3Vic2NyaXB0aW9uLnByb3RvEgl3YXJyZW4udjEiMgoOUmVjZWl2ZXJDb25maWcSEAoIcGF0dGVybnMYASADKAkSDgoGZmlsdGVyGAIgASgJIq4BCglTdGFydEZyb20SKAoGbGF0ZXN0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5SAASKgoIZWFybGllc3QYAiABKAsyFi5nb29nbGUucHJvdG9idWYuRW1wdHlIABIqCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhYKDGFmdGVyX29mZnNldBgEIAEoA0gAQgcKBXN0YXJ0IsgCCgRPcGVuEhAKCGNvbnN1bWVyGAEgASgJEisKCHJlY2VpdmVyGAIgASgLMhkud2FycmVuLnYxLlJlY2VpdmVyQ29uZmlnEiMKBXN0YXJ0GAMgASgLMhQud2FycmVuLnYxLlN0YXJ0RnJvbRIVCg1tYXhfaW5fZmxpZ2h0GAQgASgNEioKC29uX2NvbmZsaWN0GAUgASgOMhUud2FycmVuLnYxLk9uQ29uZmxpY3QSJAoIYWNrX21vZGUYBiABKA4yEi53YXJyZW4udjEuQWNrTW9kZRIyCg9zZXNzaW9uX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMa25vd25fbG9nX2lkGAggASgJEhQKDGtub3duX29mZnNldBgJIAEoAxITCgtpbnN0YW5jZV9pZBgKIAEoCSKFAQoQU3Vic2NyaWJlUmVxdWVzdBIfCgRvcGVuGAEgASgLMg8ud2FycmVuLnYxLk9wZW5IABIkCgNhY2sYAiABKAsyFS53YXJyZW4udjEuQWNrUmVxdWVzdEgAEh8KBHBpbmcYBCABKAsyDy53YXJyZW4udjEuUGluZ0gAQgkKB2NvbW1hbmQiBgoEUGluZyIuCg1Gb2xsb3dSZXF1ZXN0Eh0KBG9wZW4YASABKAsyDy53YXJyZW4udjEuT3BlbiIqCgtPZmZzZXRSYW5nZRINCgVmaXJzdBgBIAEoAxIMCgRsYXN0GAIgASgDIl4KCkFja1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIUCgx1cF90b19vZmZzZXQYAiABKAMSJgoGcmFuZ2VzGAMgAygLMhYud2FycmVuLnYxLk9mZnNldFJhbmdlIiMKC0Fja1Jlc3BvbnNlEhQKDGFja2VkX29mZnNldBgBIAEoAyL+AgoRU3Vic2NyaWJlUmVzcG9uc2USIwoGb3BlbmVkGAEgASgLMhEud2FycmVuLnYxLk9wZW5lZEgAEiYKBWJhdGNoGAIgASgLMhUud2FycmVuLnYxLkV2ZW50QmF0Y2hIABIoCgljYXVnaHRfdXAYAyABKAsyEy53YXJyZW4udjEuQ2F1Z2h0VXBIABIsCgtmZWxsX2JlaGluZBgEIAEoCzIVLndhcnJlbi52MS5GZWxsQmVoaW5kSAASHQoDZ2FwGAUgASgLMg4ud2FycmVuLnYxLkdhcEgAEikKCWhlYXJ0YmVhdBgGIAEoCzIULndhcnJlbi52MS5IZWFydGJlYXRIABInCghkcmFpbmluZxgHIAEoCzITLndhcnJlbi52MS5EcmFpbmluZ0gAEiEKBWFja2VkGAkgASgLMhAud2FycmVuLnYxLkFja2VkSAASJQoHc3RhbmRieRgKIAEoCzISLndhcnJlbi52MS5TdGFuZGJ5SABCBwoFZnJhbWUivgEKBk9wZW5lZBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDXNlc3Npb25fdG9rZW4YAiABKAMSFAoMcmVjZWl2ZXJfa2V5GAMgASgJEhQKDGFmdGVyX29mZnNldBgEIAEoAxITCgtoZWFkX29mZnNldBgFIAEoAxIOCgZsb2dfaWQYBiABKAkSJwoHc2V0dGxlZBgHIAMoCzIWLndhcnJlbi52MS5PZmZzZXRSYW5nZRIPCgdyZXN1bWVkGAggASgIIhoKCENhdWdodFVwEg4KBm9mZnNldBgBIAEoAyIcCgpGZWxsQmVoaW5kEg4KBm9mZnNldBgBIAEoAyJnCgNHYXASIwoGcHJ1bmVkGAEgASgLMhEud2FycmVuLnYxLlBydW5lZEgAEiMKBm1pc3NlZBgCIAEoCzIRLndhcnJlbi52MS5NaXNzZWRIABIOCgZyZWFzb24YAyABKAlCBgoEd2hhdCIzCgZQcnVuZWQSFAoMZmlyc3Rfb2Zmc2V0GAEgASgDEhMKC2xhc3Rfb2Zmc2V0GAIgASgDInoKBk1pc3NlZBIUCgxhZnRlcl9vZmZzZXQYASABKAMSLQoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJOCglIZWFydGJlYXQSEwoLaGVhZF9vZmZzZXQYASABKAMSEwoLc2VudF9vZmZzZXQYAiABKAMSFwoPd2FpdGluZ19mb3JfYWNrGAMgASgIIjoKCERyYWluaW5nEi4KC3JldHJ5X2FmdGVyGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIh0KBUFja2VkEhQKDGFja2VkX29mZnNldBgBIAEoAyI7CgdTdGFuZGJ5EjAKDGFjdGl2ZV9zaW5jZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqdQoKT25Db25mbGljdBIbChdPTl9DT05GTElDVF9VTlNQRUNJRklFRBAAEhcKE09OX0NPTkZMSUNUX1NUQU5EQlkQARIZChVPTl9DT05GTElDVF9UQUtFX09WRVIQAhIWChJPTl9DT05GTElDVF9SRUpFQ1QQAypNCgdBY2tNb2RlEhgKFEFDS19NT0RFX1VOU1BFQ0lGSUVEEAASFQoRQUNLX01PREVfRVhQTElDSVQQARIRCg1BQ0tfTU9ERV9BVVRPEAIy2wEKE1N1YnNjcmlwdGlvblNlcnZpY2USSgoJU3Vic2NyaWJlEhsud2FycmVuLnYxLlN1YnNjcmliZVJlcXVlc3QaHC53YXJyZW4udjEuU3Vic2NyaWJlUmVzcG9uc2UoATABEkIKBkZvbGxvdxIYLndhcnJlbi52MS5Gb2xsb3dSZXF1ZXN0Ghwud2FycmVuLnYxLlN1YnNjcmliZVJlc3BvbnNlMAESNAoDQWNrEhUud2FycmVuLnYxLkFja1JlcXVlc3QaFi53YXJyZW4udjEuQWNrUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_timestamp, file_warren_v1_event]);
+  fileDesc("Chx3YXJyZW4vdjEvc3Vic2NyaXB0aW9uLnByb3RvEgl3YXJyZW4udjEiMgoOUmVjZWl2ZXJDb25maWcSEAoIcGF0dGVybnMYASADKAkSDgoGZmlsdGVyGAIgASgJIq4BCglTdGFydEZyb20SKAoGbGF0ZXN0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5SAASKgoIZWFybGllc3QYAiABKAsyFi5nb29nbGUucHJvdG9idWYuRW1wdHlIABIqCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhYKDGFmdGVyX29mZnNldBgEIAEoA0gAQgcKBXN0YXJ0It0CCgRPcGVuEhAKCGNvbnN1bWVyGAEgASgJEisKCHJlY2VpdmVyGAIgASgLMhkud2FycmVuLnYxLlJlY2VpdmVyQ29uZmlnEiMKBXN0YXJ0GAMgASgLMhQud2FycmVuLnYxLlN0YXJ0RnJvbRIVCg1tYXhfaW5fZmxpZ2h0GAQgASgNEioKC29uX2NvbmZsaWN0GAUgASgOMhUud2FycmVuLnYxLk9uQ29uZmxpY3QSJAoIYWNrX21vZGUYBiABKA4yEi53YXJyZW4udjEuQWNrTW9kZRIyCg9zZXNzaW9uX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMa25vd25fbG9nX2lkGAggASgJEhQKDGtub3duX29mZnNldBgJIAEoAxITCgtpbnN0YW5jZV9pZBgKIAEoCRITCgtrbm93bl9tb3ZlcxgMIAEoAyKtAQoQU3Vic2NyaWJlUmVxdWVzdBIfCgRvcGVuGAEgASgLMg8ud2FycmVuLnYxLk9wZW5IABIkCgNhY2sYAiABKAsyFS53YXJyZW4udjEuQWNrUmVxdWVzdEgAEiYKBHBhcmsYAyABKAsyFi53YXJyZW4udjEuUGFya1JlcXVlc3RIABIfCgRwaW5nGAQgASgLMg8ud2FycmVuLnYxLlBpbmdIAEIJCgdjb21tYW5kIgYKBFBpbmciLgoNRm9sbG93UmVxdWVzdBIdCgRvcGVuGAEgASgLMg8ud2FycmVuLnYxLk9wZW4iKgoLT2Zmc2V0UmFuZ2USDQoFZmlyc3QYASABKAMSDAoEbGFzdBgCIAEoAyJ0CgpBY2tSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSFAoMdXBfdG9fb2Zmc2V0GAIgASgDEiYKBnJhbmdlcxgDIAMoCzIWLndhcnJlbi52MS5PZmZzZXRSYW5nZRIUCgxkZWxpdmVyeV9pZHMYBCADKAMiTAoLQWNrUmVzcG9uc2USFAoMYWNrZWRfb2Zmc2V0GAEgASgDEicKB3NldHRsZWQYAiADKAsyFi53YXJyZW4udjEuT2Zmc2V0UmFuZ2UiaAoLUGFya1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAMSDgoGcmVhc29uGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhMKC2RlbGl2ZXJ5X2lkGAUgASgDIk0KDFBhcmtSZXNwb25zZRIUCgxhY2tlZF9vZmZzZXQYASABKAMSJwoHc2V0dGxlZBgCIAMoCzIWLndhcnJlbi52MS5PZmZzZXRSYW5nZSKaBAoRU3Vic2NyaWJlUmVzcG9uc2USIwoGb3BlbmVkGAEgASgLMhEud2FycmVuLnYxLk9wZW5lZEgAEiYKBWJhdGNoGAIgASgLMhUud2FycmVuLnYxLkV2ZW50QmF0Y2hIABIoCgljYXVnaHRfdXAYAyABKAsyEy53YXJyZW4udjEuQ2F1Z2h0VXBIABIsCgtmZWxsX2JlaGluZBgEIAEoCzIVLndhcnJlbi52MS5GZWxsQmVoaW5kSAASHQoDZ2FwGAUgASgLMg4ud2FycmVuLnYxLkdhcEgAEikKCWhlYXJ0YmVhdBgGIAEoCzIULndhcnJlbi52MS5IZWFydGJlYXRIABInCghkcmFpbmluZxgHIAEoCzITLndhcnJlbi52MS5EcmFpbmluZ0gAEicKBHNpZGUYCCABKAsyFy53YXJyZW4udjEuU2lkZURlbGl2ZXJ5SAASIQoFYWNrZWQYCSABKAsyEC53YXJyZW4udjEuQWNrZWRIABIlCgdzdGFuZGJ5GAogASgLMhIud2FycmVuLnYxLlN0YW5kYnlIABIlCgdyZWZ1c2VkGAsgASgLMhIud2FycmVuLnYxLlJlZnVzZWRIABIjCgZwYXVzZWQYDCABKAsyES53YXJyZW4udjEuUGF1c2VkSAASJQoHcmVzdW1lZBgNIAEoCzISLndhcnJlbi52MS5SZXN1bWVkSABCBwoFZnJhbWUizQEKBk9wZW5lZBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDXNlc3Npb25fdG9rZW4YAiABKAMSFAoMcmVjZWl2ZXJfa2V5GAMgASgJEhQKDGFmdGVyX29mZnNldBgEIAEoAxITCgtoZWFkX29mZnNldBgFIAEoAxIOCgZsb2dfaWQYBiABKAkSJwoHc2V0dGxlZBgHIAMoCzIWLndhcnJlbi52MS5PZmZzZXRSYW5nZRIPCgdyZXN1bWVkGAggASgIEg0KBW1vdmVzGAkgASgDIhoKCENhdWdodFVwEg4KBm9mZnNldBgBIAEoAyIcCgpGZWxsQmVoaW5kEg4KBm9mZnNldBgBIAEoAyJnCgNHYXASIwoGcHJ1bmVkGAEgASgLMhEud2FycmVuLnYxLlBydW5lZEgAEiMKBm1pc3NlZBgCIAEoCzIRLndhcnJlbi52MS5NaXNzZWRIABIOCgZyZWFzb24YAyABKAlCBgoEd2hhdCIzCgZQcnVuZWQSFAoMZmlyc3Rfb2Zmc2V0GAEgASgDEhMKC2xhc3Rfb2Zmc2V0GAIgASgDInoKBk1pc3NlZBIUCgxhZnRlcl9vZmZzZXQYASABKAMSLQoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJOCglIZWFydGJlYXQSEwoLaGVhZF9vZmZzZXQYASABKAMSEwoLc2VudF9vZmZzZXQYAiABKAMSFwoPd2FpdGluZ19mb3JfYWNrGAMgASgIIjoKCERyYWluaW5nEi4KC3JldHJ5X2FmdGVyGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIlwKBUFja2VkEhQKDGFja2VkX29mZnNldBgBIAEoAxInCgdzZXR0bGVkGAIgAygLMhYud2FycmVuLnYxLk9mZnNldFJhbmdlEhQKDGRlbGl2ZXJ5X2lkcxgDIAMoAyJrCgxTaWRlRGVsaXZlcnkSEwoLZGVsaXZlcnlfaWQYASABKAMSJAoFYmF0Y2gYAiABKAsyFS53YXJyZW4udjEuRXZlbnRCYXRjaBIOCgZyZWFzb24YAyABKAkSEAoIYXR0ZW1wdHMYBCABKA0iKAoHUmVmdXNlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiGAoGUGF1c2VkEg4KBnJlYXNvbhgBIAEoCSIJCgdSZXN1bWVkIjsKB1N0YW5kYnkSMAoMYWN0aXZlX3NpbmNlGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCp1CgpPbkNvbmZsaWN0EhsKF09OX0NPTkZMSUNUX1VOU1BFQ0lGSUVEEAASFwoTT05fQ09ORkxJQ1RfU1RBTkRCWRABEhkKFU9OX0NPTkZMSUNUX1RBS0VfT1ZFUhACEhYKEk9OX0NPTkZMSUNUX1JFSkVDVBADKk0KB0Fja01vZGUSGAoUQUNLX01PREVfVU5TUEVDSUZJRUQQABIVChFBQ0tfTU9ERV9FWFBMSUNJVBABEhEKDUFDS19NT0RFX0FVVE8QAjKUAgoTU3Vic2NyaXB0aW9uU2VydmljZRJKCglTdWJzY3JpYmUSGy53YXJyZW4udjEuU3Vic2NyaWJlUmVxdWVzdBocLndhcnJlbi52MS5TdWJzY3JpYmVSZXNwb25zZSgBMAESQgoGRm9sbG93Ehgud2FycmVuLnYxLkZvbGxvd1JlcXVlc3QaHC53YXJyZW4udjEuU3Vic2NyaWJlUmVzcG9uc2UwARI0CgNBY2sSFS53YXJyZW4udjEuQWNrUmVxdWVzdBoWLndhcnJlbi52MS5BY2tSZXNwb25zZRI3CgRQYXJrEhYud2FycmVuLnYxLlBhcmtSZXF1ZXN0Ghcud2FycmVuLnYxLlBhcmtSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_timestamp, file_warren_v1_event]);
 
 /**
  * Which events: a receiver exists once per distinct (canonical) config.
@@ -172,6 +172,13 @@ export type Open = Message<"warren.v1.Open"> & {
    * @generated from field: string instance_id = 10;
    */
   instanceId: string;
+
+  /**
+   * `moves` of the `opened` that known_offset belongs to: after an operator moved the consumer, known_offset means nothing.
+   *
+   * @generated from field: int64 known_moves = 12;
+   */
+  knownMoves: bigint;
 };
 
 /**
@@ -188,8 +195,6 @@ export const OpenSchema: GenMessage<Open> = /*@__PURE__*/
  */
 export type SubscribeRequest = Message<"warren.v1.SubscribeRequest"> & {
   /**
-   * Number 3 is kept (park) for a later command.
-   *
    * @generated from oneof warren.v1.SubscribeRequest.command
    */
   command: {
@@ -208,6 +213,14 @@ export type SubscribeRequest = Message<"warren.v1.SubscribeRequest"> & {
      */
     value: AckRequest;
     case: "ack";
+  } | {
+    /**
+     * Set an event aside.
+     *
+     * @generated from field: warren.v1.ParkRequest park = 3;
+     */
+    value: ParkRequest;
+    case: "park";
   } | {
     /**
      * Keeps the session from counting as silent while a handler works.
@@ -285,7 +298,7 @@ export const OffsetRangeSchema: GenMessage<OffsetRange> = /*@__PURE__*/
   messageDesc(file_warren_v1_subscription, 6);
 
 /**
- * Acknowledges everything up to and with an offset.
+ * Acknowledges events. Inside Subscribe a wrong one is answered with `refused`, changes nothing, and the stream goes on.
  *
  * @generated from message warren.v1.AckRequest
  */
@@ -305,11 +318,18 @@ export type AckRequest = Message<"warren.v1.AckRequest"> & {
   upToOffset: bigint;
 
   /**
-   * Single offsets above up_to_offset. Must be empty for now.
+   * More offsets that are done, in any order; at most 1 000 ranges. The low-water mark follows when nothing is missing below them.
    *
    * @generated from field: repeated warren.v1.OffsetRange ranges = 3;
    */
   ranges: OffsetRange[];
+
+  /**
+   * Side deliveries that are done.
+   *
+   * @generated from field: repeated int64 delivery_ids = 4;
+   */
+  deliveryIds: bigint[];
 };
 
 /**
@@ -331,6 +351,13 @@ export type AckResponse = Message<"warren.v1.AckResponse"> & {
    * @generated from field: int64 acked_offset = 1;
    */
   ackedOffset: bigint;
+
+  /**
+   * Saved above it: acked or parked, they do not come again either.
+   *
+   * @generated from field: repeated warren.v1.OffsetRange settled = 2;
+   */
+  settled: OffsetRange[];
 };
 
 /**
@@ -341,14 +368,86 @@ export const AckResponseSchema: GenMessage<AckResponse> = /*@__PURE__*/
   messageDesc(file_warren_v1_subscription, 8);
 
 /**
+ * Sets one event aside for this consumer, with the reason; it counts as settled, and the rest goes on. It waits for an operator, who has it retried (it
+ * then comes as a side delivery) or discards it. Parking it again changes its reason and adds to its attempts.
+ *
+ * @generated from message warren.v1.ParkRequest
+ */
+export type ParkRequest = Message<"warren.v1.ParkRequest"> & {
+  /**
+   * Empty inside Subscribe; the id of `opened` otherwise.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Offset of the event; it must have been sent in this session. 0 with delivery_id.
+   *
+   * @generated from field: int64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * For the operator: what went wrong. At most 4 000 bytes are kept.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * How often it was tried.
+   *
+   * @generated from field: uint32 attempts = 4;
+   */
+  attempts: number;
+
+  /**
+   * A side delivery that failed again.
+   *
+   * @generated from field: int64 delivery_id = 5;
+   */
+  deliveryId: bigint;
+};
+
+/**
+ * Describes the message warren.v1.ParkRequest.
+ * Use `create(ParkRequestSchema)` to create a new message.
+ */
+export const ParkRequestSchema: GenMessage<ParkRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_subscription, 9);
+
+/**
+ * The answer of a saved park.
+ *
+ * @generated from message warren.v1.ParkResponse
+ */
+export type ParkResponse = Message<"warren.v1.ParkResponse"> & {
+  /**
+   * @generated from field: int64 acked_offset = 1;
+   */
+  ackedOffset: bigint;
+
+  /**
+   * @generated from field: repeated warren.v1.OffsetRange settled = 2;
+   */
+  settled: OffsetRange[];
+};
+
+/**
+ * Describes the message warren.v1.ParkResponse.
+ * Use `create(ParkResponseSchema)` to create a new message.
+ */
+export const ParkResponseSchema: GenMessage<ParkResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_subscription, 10);
+
+/**
  * A frame of the stream.
  *
  * @generated from message warren.v1.SubscribeResponse
  */
 export type SubscribeResponse = Message<"warren.v1.SubscribeResponse"> & {
   /**
-   * Number 8 is kept (side delivery) for a later frame.
-   *
    * @generated from oneof warren.v1.SubscribeResponse.frame
    */
   frame: {
@@ -395,6 +494,12 @@ export type SubscribeResponse = Message<"warren.v1.SubscribeResponse"> & {
     case: "draining";
   } | {
     /**
+     * @generated from field: warren.v1.SideDelivery side = 8;
+     */
+    value: SideDelivery;
+    case: "side";
+  } | {
+    /**
      * @generated from field: warren.v1.Acked acked = 9;
      */
     value: Acked;
@@ -405,6 +510,24 @@ export type SubscribeResponse = Message<"warren.v1.SubscribeResponse"> & {
      */
     value: Standby;
     case: "standby";
+  } | {
+    /**
+     * @generated from field: warren.v1.Refused refused = 11;
+     */
+    value: Refused;
+    case: "refused";
+  } | {
+    /**
+     * @generated from field: warren.v1.Paused paused = 12;
+     */
+    value: Paused;
+    case: "paused";
+  } | {
+    /**
+     * @generated from field: warren.v1.Resumed resumed = 13;
+     */
+    value: Resumed;
+    case: "resumed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -413,7 +536,7 @@ export type SubscribeResponse = Message<"warren.v1.SubscribeResponse"> & {
  * Use `create(SubscribeResponseSchema)` to create a new message.
  */
 export const SubscribeResponseSchema: GenMessage<SubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 9);
+  messageDesc(file_warren_v1_subscription, 11);
 
 /**
  * The session is open; events follow, beginning after after_offset.
@@ -476,6 +599,13 @@ export type Opened = Message<"warren.v1.Opened"> & {
    * @generated from field: bool resumed = 8;
    */
   resumed: boolean;
+
+  /**
+   * How often an operator moved this consumer. When it has grown since an earlier session, what was handled before may come again.
+   *
+   * @generated from field: int64 moves = 9;
+   */
+  moves: bigint;
 };
 
 /**
@@ -483,7 +613,7 @@ export type Opened = Message<"warren.v1.Opened"> & {
  * Use `create(OpenedSchema)` to create a new message.
  */
 export const OpenedSchema: GenMessage<Opened> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 10);
+  messageDesc(file_warren_v1_subscription, 12);
 
 /**
  * Everything stored has been sent; the stream is live.
@@ -504,7 +634,7 @@ export type CaughtUp = Message<"warren.v1.CaughtUp"> & {
  * Use `create(CaughtUpSchema)` to create a new message.
  */
 export const CaughtUpSchema: GenMessage<CaughtUp> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 11);
+  messageDesc(file_warren_v1_subscription, 13);
 
 /**
  * The subscriber was slower than the newest events; the stream reads from the log again. Nothing is lost.
@@ -525,7 +655,7 @@ export type FellBehind = Message<"warren.v1.FellBehind"> & {
  * Use `create(FellBehindSchema)` to create a new message.
  */
 export const FellBehindSchema: GenMessage<FellBehind> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 12);
+  messageDesc(file_warren_v1_subscription, 14);
 
 /**
  * Events that can no longer be given. Never silent.
@@ -567,7 +697,7 @@ export type Gap = Message<"warren.v1.Gap"> & {
  * Use `create(GapSchema)` to create a new message.
  */
 export const GapSchema: GenMessage<Gap> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 13);
+  messageDesc(file_warren_v1_subscription, 15);
 
 /**
  * Offsets that were stored once and removed.
@@ -591,7 +721,7 @@ export type Pruned = Message<"warren.v1.Pruned"> & {
  * Use `create(PrunedSchema)` to create a new message.
  */
 export const PrunedSchema: GenMessage<Pruned> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 14);
+  messageDesc(file_warren_v1_subscription, 16);
 
 /**
  * Events that may have passed while the receiver's queue did not exist.
@@ -626,7 +756,7 @@ export type Missed = Message<"warren.v1.Missed"> & {
  * Use `create(MissedSchema)` to create a new message.
  */
 export const MissedSchema: GenMessage<Missed> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 15);
+  messageDesc(file_warren_v1_subscription, 17);
 
 /**
  * A sign of life of the broker.
@@ -661,7 +791,7 @@ export type Heartbeat = Message<"warren.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 16);
+  messageDesc(file_warren_v1_subscription, 18);
 
 /**
  * The broker is going away; open again, after a short random delay.
@@ -680,7 +810,7 @@ export type Draining = Message<"warren.v1.Draining"> & {
  * Use `create(DrainingSchema)` to create a new message.
  */
 export const DrainingSchema: GenMessage<Draining> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 17);
+  messageDesc(file_warren_v1_subscription, 19);
 
 /**
  * An acknowledgement was saved.
@@ -694,6 +824,20 @@ export type Acked = Message<"warren.v1.Acked"> & {
    * @generated from field: int64 acked_offset = 1;
    */
   ackedOffset: bigint;
+
+  /**
+   * Saved above it: acked or parked, they do not come again either.
+   *
+   * @generated from field: repeated warren.v1.OffsetRange settled = 2;
+   */
+  settled: OffsetRange[];
+
+  /**
+   * Side deliveries that are settled now.
+   *
+   * @generated from field: repeated int64 delivery_ids = 3;
+   */
+  deliveryIds: bigint[];
 };
 
 /**
@@ -701,7 +845,107 @@ export type Acked = Message<"warren.v1.Acked"> & {
  * Use `create(AckedSchema)` to create a new message.
  */
 export const AckedSchema: GenMessage<Acked> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 18);
+  messageDesc(file_warren_v1_subscription, 20);
+
+/**
+ * A parked event that an operator had retried. It stands off the line of offsets: settle it with its delivery id, by ack or park.
+ *
+ * @generated from message warren.v1.SideDelivery
+ */
+export type SideDelivery = Message<"warren.v1.SideDelivery"> & {
+  /**
+   * @generated from field: int64 delivery_id = 1;
+   */
+  deliveryId: bigint;
+
+  /**
+   * One event, at the offset it always had.
+   *
+   * @generated from field: warren.v1.EventBatch batch = 2;
+   */
+  batch?: EventBatch | undefined;
+
+  /**
+   * Why it was parked.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * How often it was tried before.
+   *
+   * @generated from field: uint32 attempts = 4;
+   */
+  attempts: number;
+};
+
+/**
+ * Describes the message warren.v1.SideDelivery.
+ * Use `create(SideDeliverySchema)` to create a new message.
+ */
+export const SideDeliverySchema: GenMessage<SideDelivery> = /*@__PURE__*/
+  messageDesc(file_warren_v1_subscription, 21);
+
+/**
+ * A command was wrong and changed nothing. The session goes on.
+ *
+ * @generated from message warren.v1.Refused
+ */
+export type Refused = Message<"warren.v1.Refused"> & {
+  /**
+   * A code of Warren, for example ACK_INVALID.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message warren.v1.Refused.
+ * Use `create(RefusedSchema)` to create a new message.
+ */
+export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
+  messageDesc(file_warren_v1_subscription, 22);
+
+/**
+ * An operator, or the breaker, paused the consumer: nothing is sent until it is resumed. Acks are taken.
+ *
+ * @generated from message warren.v1.Paused
+ */
+export type Paused = Message<"warren.v1.Paused"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message warren.v1.Paused.
+ * Use `create(PausedSchema)` to create a new message.
+ */
+export const PausedSchema: GenMessage<Paused> = /*@__PURE__*/
+  messageDesc(file_warren_v1_subscription, 23);
+
+/**
+ * The consumer goes on.
+ *
+ * @generated from message warren.v1.Resumed
+ */
+export type Resumed = Message<"warren.v1.Resumed"> & {
+};
+
+/**
+ * Describes the message warren.v1.Resumed.
+ * Use `create(ResumedSchema)` to create a new message.
+ */
+export const ResumedSchema: GenMessage<Resumed> = /*@__PURE__*/
+  messageDesc(file_warren_v1_subscription, 24);
 
 /**
  * Another session has the name; this one waits.
@@ -722,7 +966,7 @@ export type Standby = Message<"warren.v1.Standby"> & {
  * Use `create(StandbySchema)` to create a new message.
  */
 export const StandbySchema: GenMessage<Standby> = /*@__PURE__*/
-  messageDesc(file_warren_v1_subscription, 19);
+  messageDesc(file_warren_v1_subscription, 25);
 
 /**
  * What to do when the name already has a session. The same instance_id always takes over itself.
@@ -849,6 +1093,16 @@ export const SubscriptionService: GenService<{
     methodKind: "unary";
     input: typeof AckRequestSchema;
     output: typeof AckResponseSchema;
+  },
+  /**
+   * Sets an event of an open session aside, and answers after that was saved.
+   *
+   * @generated from rpc warren.v1.SubscriptionService.Park
+   */
+  park: {
+    methodKind: "unary";
+    input: typeof ParkRequestSchema;
+    output: typeof ParkResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_warren_v1_subscription, 0);
