@@ -109,7 +109,7 @@ export function createBroker(parts: BrokerParts): Broker {
         routes(router) {
           router.service(SubscriptionService, subscriptionService({ subscriptions: manager, exchange, clock, logger }));
           router.service(PublishService, publishService({ publisher, exchange, ids }));
-          router.service(AdminService, adminService(manager));
+          router.service(AdminService, adminService(manager, clock));
         },
         fallback: followHttp({ subscriptions: manager, exchange, clock, logger }),
         health,

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { decodedToSend, eventEndsOf, must, type EncodedBatch } from "@warren/protocol";
+import { decodedToSend, eventEndsOf, must, WarrenError, type EncodedBatch } from "@warren/protocol";
 import { EventBatchSchema, SubscribeResponseSchema } from "@warren/protocol/v1";
 import type { Frame } from "@warren/receiver-core";
 import { describe, expect, test } from "vitest";
@@ -33,7 +33,15 @@ describe("a frame", () => {
     [{ kind: "standby", activeSince: 2_000 }, "standby", { activeSince: { seconds: 2n } }],
     [{ kind: "caught-up", offset: 9n }, "caughtUp", { offset: 9n }],
     [{ kind: "fell-behind", offset: 9n }, "fellBehind", { offset: 9n }],
-    [{ kind: "acked", ackedOffset: 4n }, "acked", { ackedOffset: 4n }],
+    [
+      { kind: "acked", settled: { mark: 4n, ranges: [{ first: 6n, last: 7n }] }, deliveryIds: [2n] },
+      "acked",
+      { ackedOffset: 4n, settled: [{ first: 6n, last: 7n }], deliveryIds: [2n] },
+    ],
+    [{ kind: "side", side: { deliveryId: 3n, batch, reason: "why", attempts: 2 } }, "side", { deliveryId: 3n, reason: "why", attempts: 2 }],
+    [{ kind: "refused", error: new WarrenError("ACK_INVALID", "no") }, "refused", { code: "ACK_INVALID", message: "no" }],
+    [{ kind: "paused", reason: "why" }, "paused", { reason: "why" }],
+    [{ kind: "resumed" }, "resumed", {}],
     [{ kind: "draining", retryAfterMs: 1_500 }, "draining", { retryAfter: { seconds: 1n, nanos: 500_000_000 } }],
     [
       { kind: "heartbeat", headOffset: 3n, sentOffset: 2n, waitingForAck: true },

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { LogGap } from "@warren/event-store";
-import { encodeBatch, type Codec } from "@warren/protocol";
+import { encodeBatch, type Codec, type Settled } from "@warren/protocol";
 import { SubscribeResponseSchema, type GapSchema, type SubscribeResponse } from "@warren/protocol/v1";
 import type { Frame } from "@warren/receiver-core";
 
@@ -15,8 +15,8 @@ type ResponseFrame = NonNullable<MessageInitShape<typeof SubscribeResponseSchema
 function toCase(frame: Frame, codec: Codec): ResponseFrame {
   switch (frame.kind) {
     case "opened": {
-      const { sessionId, sessionToken, receiverKey, afterOffset, headOffset, logId, resumed } = frame;
-      return { case: "opened", value: { sessionId, sessionToken, receiverKey, afterOffset, headOffset, logId, resumed } };
+      const { kind: _, settled, ...opened } = frame;
+      return { case: "opened", value: { ...opened, afterOffset: settled.mark, settled: [...settled.ranges] } };
     }
     case "batch":
       return { case: "batch", value: encodeBatch(frame.batch, frame.from, frame.to, codec) };
@@ -27,7 +27,17 @@ function toCase(frame: Frame, codec: Codec): ResponseFrame {
     case "gap":
       return { case: "gap", value: toGap(frame.gap) };
     case "acked":
-      return { case: "acked", value: { ackedOffset: frame.ackedOffset } };
+      return { case: "acked", value: { ...toSettled(frame.settled), deliveryIds: [...frame.deliveryIds] } };
+    case "side": {
+      const { deliveryId, batch, reason, attempts } = frame.side;
+      return { case: "side", value: { deliveryId, batch: encodeBatch(batch, 0, 1, codec), reason, attempts } };
+    }
+    case "refused":
+      return { case: "refused", value: { code: frame.error.code, message: frame.error.message } };
+    case "paused":
+      return { case: "paused", value: { reason: frame.reason } };
+    case "resumed":
+      return { case: "resumed", value: {} };
     case "heartbeat": {
       const { headOffset, sentOffset, waitingForAck } = frame;
       return { case: "heartbeat", value: { headOffset, sentOffset, waitingForAck } };
@@ -37,6 +47,11 @@ function toCase(frame: Frame, codec: Codec): ResponseFrame {
     case "standby":
       return { case: "standby", value: { activeSince: timestampFromMs(frame.activeSince) } };
   }
+}
+
+/** What is saved, as Acked and the answers of Ack and Park have it. */
+export function toSettled({ mark, ranges }: Settled) {
+  return { ackedOffset: mark, settled: [...ranges] };
 }
 
 function toGap(gap: LogGap): MessageInitShape<typeof GapSchema> {

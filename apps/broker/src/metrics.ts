@@ -35,6 +35,6 @@ export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions, 
     subscriptions
       .consumers()
       .slice(0, labelledConsumers)
-      .map((each) => ({ value: Number(each.headOffset - each.ackedOffset), labels: { consumer: each.name } })),
+      .map((each) => ({ value: Number(each.headOffset - each.settled.mark), labels: { consumer: each.name } })),
   );
 }

@@ -1,6 +1,6 @@
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { checkConsumerName, checkPatterns, Limits, Times, WarrenError } from "@warren/protocol";
-import { AckMode, OnConflict, type Open } from "@warren/protocol/v1";
+import { AckMode, OnConflict, type Open, type StartFrom as StartFromMessage } from "@warren/protocol/v1";
 import type { NewSubscription, StartFrom } from "@warren/receiver-core";
 
 /** The subscriber's request as the core's typed message. Throws what is wrong with it: NAME_INVALID, PATTERN_INVALID, REQUEST_INVALID, NOT_SUPPORTED. */
@@ -18,21 +18,22 @@ export function toNewSubscription(open: Open | undefined, exchange: string, nowM
       `max_in_flight is ${open.maxInFlight}; it must be 1 to ${Limits.maxInFlight}, or 0 for ${Limits.defaultMaxInFlight}`,
     );
   }
-  if (open.knownOffset < 0n) throw new WarrenError("REQUEST_INVALID", "known_offset is negative");
+  if (open.knownOffset < 0n || open.knownMoves < 0n) throw new WarrenError("REQUEST_INVALID", "known_offset or known_moves is negative");
   return {
     consumer: open.consumer,
     config: { exchange, patterns },
-    start: toStart(open, nowMs),
+    start: toStart(open.start, nowMs),
     maxInFlight: open.maxInFlight === 0 ? Limits.defaultMaxInFlight : open.maxInFlight,
     onConflict: toOnConflict(open.onConflict),
     ackMode: toAckMode(open.ackMode),
     sessionTimeoutMs: toTimeout(open),
-    known: open.knownLogId === "" ? undefined : { logId: open.knownLogId, offset: open.knownOffset },
+    known: open.knownLogId === "" ? undefined : { logId: open.knownLogId, offset: open.knownOffset, moves: open.knownMoves },
     instanceId: open.instanceId,
   };
 }
 
-function toStart({ start }: Open, nowMs: number): StartFrom {
+/** Where to begin. Throws REQUEST_INVALID. */
+export function toStart(start: StartFromMessage | undefined, nowMs: number): StartFrom {
   switch (start?.start.case) {
     case "earliest":
       return { kind: "earliest" };

@@ -1,9 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { isWarrenError, WarrenError, type Clock, type Codec, type Logger } from "@warren/protocol";
-import type { AckRequest, SubscribeRequest, SubscribeResponse, SubscriptionService } from "@warren/protocol/v1";
-import type { Session, Subscriptions } from "@warren/receiver-core";
+import type { AckRequest, ParkRequest, SubscribeRequest, SubscribeResponse, SubscriptionService } from "@warren/protocol/v1";
+import type { AckCommand, ParkCommand, Session, Subscriptions } from "@warren/receiver-core";
 import { guardStream, isMalformed } from "@warren/service";
-import { frameToResponse } from "./frame-to-response.ts";
+import { frameToResponse, toSettled } from "./frame-to-response.ts";
 import { toNewSubscription } from "./open-request.ts";
 
 /** What the handlers need. */
@@ -14,7 +14,7 @@ export interface SubscriptionServiceDeps {
   readonly logger: Logger;
 }
 
-/** Subscribe, Follow and Ack. */
+/** Subscribe, Follow, Ack and Park. */
 export function subscriptionService(deps: SubscriptionServiceDeps): ServiceImpl<typeof SubscriptionService> {
   const { subscriptions, exchange, clock, logger } = deps;
   return {
@@ -38,8 +38,10 @@ export function subscriptionService(deps: SubscriptionServiceDeps): ServiceImpl<
       yield* responses(session, codecOf(context.requestHeader), context.signal);
     },
     async ack(request, { signal }) {
-      checkAck(request);
-      return { ackedOffset: await subscriptions.ack(request.sessionId, request.upToOffset, { signal }) };
+      return toSettled(await subscriptions.ack(request.sessionId, toAck(request), { signal }));
+    },
+    async park(request) {
+      return toSettled(await subscriptions.park(request.sessionId, toPark(request)));
     },
   };
 }
@@ -66,7 +68,8 @@ async function obey(session: Session, commands: AsyncIterator<SubscribeRequest>,
       const { command } = next.value;
       switch (command.case) {
         case "ack":
-          ackInStream(session, command.value, logger);
+        case "park":
+          void settle(session, command, logger);
           break;
         case "ping":
           session.ping();
@@ -84,18 +87,25 @@ async function obey(session: Session, commands: AsyncIterator<SubscribeRequest>,
   session.stop("stream-ended");
 }
 
-/** A bad ack ends the stream with its reason: the subscriber's count of what it got is wrong. An ack that comes too late is only void. */
-function ackInStream(session: Session, ack: AckRequest, logger: Logger): void {
-  checkAck(ack);
+/** A wrong command is refused in the stream, which goes on; one that comes too late is only void. */
+async function settle(session: Session, command: SettleCommand, logger: Logger): Promise<void> {
   try {
-    session.ack(ack.upToOffset);
+    if (command.case === "ack") session.ack(toAck(command.value));
+    else await session.park(toPark(command.value));
   } catch (error) {
-    if (!isWarrenError(error, "SESSION_CLOSED")) throw error;
-    logger.debug("ack of an ended session", { sessionId: session.sessionId });
+    if (isWarrenError(error, "SESSION_CLOSED")) return logger.debug("command of an ended session", { sessionId: session.sessionId });
+    if (!isWarrenError(error)) logger.error("command failed", { error });
+    session.refuse(isWarrenError(error) ? error : new WarrenError("ILLEGAL_STATE", "an internal error; the server's log has it"));
   }
 }
 
-function checkAck({ ranges, upToOffset }: AckRequest): void {
-  if (ranges.length > 0) throw new WarrenError("NOT_SUPPORTED", "ack ranges are not built yet; ack up to an offset");
-  if (upToOffset < 0n) throw new WarrenError("ACK_INVALID", `up_to_offset is ${upToOffset}; it must be 0 or more`);
+type SettleCommand = Extract<SubscribeRequest["command"], { case: "ack" | "park" }>;
+
+function toAck({ upToOffset, ranges, deliveryIds }: AckRequest): AckCommand {
+  return { upTo: upToOffset, ranges, deliveryIds };
+}
+
+function toPark({ offset, deliveryId, reason, attempts }: ParkRequest): ParkCommand {
+  if ((offset === 0n) === (deliveryId === 0n)) throw new WarrenError("REQUEST_INVALID", "a park names either an offset or a delivery_id");
+  return { what: deliveryId === 0n ? { offset } : { deliveryId }, reason, attempts };
 }

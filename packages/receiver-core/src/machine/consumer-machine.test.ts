@@ -1,99 +1,13 @@
-import type { EncodedBatch } from "@warren/protocol";
 import { Times, WarrenError } from "@warren/protocol";
 import { describe, expect, test } from "vitest";
-import { stepConsumer } from "./consumer-machine.ts";
-import { asleep, type ConsumerEffect, type ConsumerInput, type ConsumerState, type Grant, type SessionSpec } from "./consumer-state.ts";
-
-const spec = (sessionId: string, more: Partial<SessionSpec> = {}): SessionSpec => ({
-  sessionId,
-  instanceId: "",
-  onConflict: "standby",
-  ackMode: "explicit",
-  maxInFlight: 100,
-  sessionTimeoutMs: 60_000,
-  ...more,
-});
-
-const grant = (more: Partial<Grant> = {}): Grant => ({
-  token: 1n,
-  afterOffset: 0n,
-  resumed: false,
-  receiverKey: "key",
-  logId: "log",
-  head: 0n,
-  tailFirst: 1n,
-  gaps: [],
-  ...more,
-});
-
-const segment = (firstOffset: bigint, count: number, size = 10): EncodedBatch => ({
-  firstOffset,
-  count,
-  bytes: new Uint8Array(count * size),
-  eventEnds: Uint32Array.from({ length: count }, (_, i) => (i + 1) * size),
-  recordedAt: 0,
-});
-
-/** Drives one consumer and keeps what it decided, in short words. */
-class Driver {
-  state: ConsumerState = asleep(0n);
-  now = 0;
-
-  do(...inputs: readonly ConsumerInput[]): string[] {
-    return inputs.flatMap((input) => {
-      const step = stepConsumer(this.state, input, this.now);
-      this.state = step.state;
-      return step.effects.map(words);
-    });
-  }
-
-  /** Opens session `s`, granted as given. */
-  awake(given: Partial<Grant> = {}, session: Partial<SessionSpec> = {}): this {
-    this.do({ kind: "open", session: spec("s", session) }, { kind: "claimed", sessionId: "s", grant: grant(given) });
-    return this;
-  }
-}
-
-function words(effect: ConsumerEffect): string {
-  switch (effect.kind) {
-    case "emit": {
-      const { frame } = effect;
-      if (frame.kind === "batch")
-        return `batch ${frame.batch.firstOffset + BigInt(frame.from)}-${frame.batch.firstOffset + BigInt(frame.to - 1)}`;
-      if (frame.kind === "gap")
-        return frame.gap.kind === "pruned" ? `gap ${frame.gap.firstOffset}-${frame.gap.lastOffset}` : `gap after ${frame.gap.afterOffset}`;
-      if (frame.kind === "caught-up" || frame.kind === "fell-behind") return `${frame.kind} ${frame.offset}`;
-      return `${frame.kind} ${effect.sessionId}`;
-    }
-    case "claim":
-      return `claim ${effect.session.sessionId}`;
-    case "end":
-      return `end ${effect.sessionId} ${effect.error?.code ?? "ok"}`;
-    case "read-log":
-      return `read-log after ${effect.afterOffset}`;
-    case "read-tail":
-      return `read-tail ${effect.offset}`;
-    case "save":
-      return `save ${effect.offset} as ${effect.token}`;
-    case "slept":
-      return `slept ${effect.reason}`;
-    case "woke":
-    case "stand-by":
-    case "retry-read":
-      return `${effect.kind} ${effect.sessionId}`;
-  }
-}
-
-const pull: ConsumerInput = { kind: "pull", sessionId: "s" };
-const ack = (upTo: bigint): ConsumerInput => ({ kind: "ack", sessionId: "s", upTo });
-const segments = (...given: readonly EncodedBatch[]): ConsumerInput => ({ kind: "segments", sessionId: "s", segments: given });
-const away = new WarrenError("STORE_UNAVAILABLE", "away");
+import { asleep, type ConsumerInput } from "./consumer-state.ts";
+import { ack, away, Driver, grant, pull, segment, segments, settled, spec } from "./testing/consumer-driver.ts";
 
 describe("stepConsumer()", () => {
   test("wakes, catches up from the log, goes over to the tail and is live", () => {
     const driver = new Driver();
     expect(driver.do({ kind: "open", session: spec("s") })).toEqual(["claim s"]);
-    expect(driver.do({ kind: "claimed", sessionId: "s", grant: grant({ afterOffset: 2n, head: 6n, tailFirst: 5n }) })).toEqual([
+    expect(driver.do({ kind: "claimed", sessionId: "s", grant: grant({ settled: settled(2n), head: 6n, tailFirst: 5n }) })).toEqual([
       "woke s",
       "opened s",
     ]);
@@ -108,7 +22,7 @@ describe("stepConsumer()", () => {
   });
 
   test("I1: sends each offset once, in order, whatever a chunk holds", () => {
-    const driver = new Driver().awake({ afterOffset: 5n, head: 12n, tailFirst: 13n });
+    const driver = new Driver().awake({ settled: settled(5n), head: 12n, tailFirst: 13n });
     driver.do(pull);
     expect(driver.do(segments(segment(1n, 3), segment(4n, 4), segment(8n, 2)))).toEqual(["batch 6-7"]);
     expect(driver.do(pull)).toEqual(["batch 8-9"]);
@@ -151,9 +65,9 @@ describe("stepConsumer()", () => {
     expect(driver.do(ack(6n))).toEqual([]);
     expect(driver.do(ack(4n))).toEqual(["save 4 as 1"]);
     expect(driver.do(ack(4n), ack(3n))).toEqual([]);
-    expect(driver.state.awake?.acked).toBe(4n);
-    expect(driver.do({ kind: "saved", token: 1n, ackedOffset: 4n })).toEqual(["acked s"]);
-    expect(driver.do({ kind: "saved", token: 9n, ackedOffset: 5n })).toEqual([]);
+    expect(driver.state.awake?.settled).toEqual(settled(4n));
+    expect(driver.do({ kind: "saved", token: 1n, settled: settled(4n) })).toEqual(["acked 4"]);
+    expect(driver.do({ kind: "saved", token: 9n, settled: settled(5n) })).toEqual([]);
   });
 
   test("I5: takes the token, then ends the old session, then opens the new one", () => {
@@ -261,7 +175,7 @@ describe("stepConsumer()", () => {
     const error = new WarrenError("DRAINING", "drain");
     expect(driver.do({ kind: "shut", error })).toEqual(["end waits DRAINING", "end new DRAINING", "end s DRAINING", "slept draining"]);
     expect(driver.do({ kind: "claimed", sessionId: "new", grant: grant({ token: 2n }) })).toEqual([]);
-    expect(driver.state).toEqual(asleep(0n));
+    expect(driver.state).toEqual(asleep(settled(0n)));
   });
 
   test("a failed claim leaves the open session alone", () => {
