@@ -33,7 +33,7 @@ function toCase(frame: Frame, codec: Codec): ResponseFrame {
       return { case: "side", value: { deliveryId, batch: encodeBatch(batch, 0, 1, codec), reason, attempts } };
     }
     case "refused":
-      return { case: "refused", value: { code: frame.error.code, message: frame.error.message } };
+      return { case: "refused", value: { code: frame.error.code, message: frame.error.message, ...frame.what } };
     case "paused":
       return { case: "paused", value: { reason: frame.reason } };
     case "resumed":

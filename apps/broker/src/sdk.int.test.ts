@@ -42,7 +42,7 @@ describe("the SDK", () => {
     await running;
   });
 
-  test("run() ends with HANDLER_FAILED after its retries, and the event comes again", async () => {
+  test("run() with onFailure stop ends with HANDLER_FAILED after its retries, and the event comes again", async () => {
     const options = { consumer: "fails", patterns: ["fails.#"] };
     const subscription = createSubscriber({ brokerUrl }).subscribe(options);
     await vi.waitFor(() => expect(subscription.current.kind).toBe("caughtUp"));
@@ -51,7 +51,7 @@ describe("the SDK", () => {
       ({ data }) => {
         if (data === 1) throw new Error("broken");
       },
-      { retries: 1 },
+      { retries: 1, onFailure: "stop" },
     );
     await expect(failing).rejects.toSatisfy((error) => isWarrenError(error, "HANDLER_FAILED"));
     const again = createSubscriber({ brokerUrl }).subscribe(options);

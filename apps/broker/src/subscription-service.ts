@@ -95,7 +95,8 @@ async function settle(session: Session, command: SettleCommand, logger: Logger):
   } catch (error) {
     if (isWarrenError(error, "SESSION_CLOSED")) return logger.debug("command of an ended session", { sessionId: session.sessionId });
     if (!isWarrenError(error)) logger.error("command failed", { error });
-    session.refuse(isWarrenError(error) ? error : new WarrenError("ILLEGAL_STATE", "an internal error; the server's log has it"));
+    const told = isWarrenError(error) ? error : new WarrenError("ILLEGAL_STATE", "an internal error; the server's log has it");
+    session.refuse(told, command.case === "park" ? parkedBy(command.value) : undefined);
   }
 }
 
@@ -105,7 +106,12 @@ function toAck({ upToOffset, ranges, deliveryIds }: AckRequest): AckCommand {
   return { upTo: upToOffset, ranges, deliveryIds };
 }
 
-function toPark({ offset, deliveryId, reason, attempts }: ParkRequest): ParkCommand {
-  if ((offset === 0n) === (deliveryId === 0n)) throw new WarrenError("REQUEST_INVALID", "a park names either an offset or a delivery_id");
-  return { what: deliveryId === 0n ? { offset } : { deliveryId }, reason, attempts };
+function toPark(park: ParkRequest): ParkCommand {
+  if ((park.offset === 0n) === (park.deliveryId === 0n))
+    throw new WarrenError("REQUEST_INVALID", "a park names either an offset or a delivery_id");
+  return { what: parkedBy(park), reason: park.reason, attempts: park.attempts };
+}
+
+function parkedBy({ offset, deliveryId }: ParkRequest): ParkCommand["what"] {
+  return deliveryId === 0n ? { offset } : { deliveryId };
 }

@@ -129,8 +129,8 @@ export class SessionStream implements Session, AsyncIterableIterator<Frame> {
     return target.park(command);
   }
 
-  refuse(error: WarrenError): void {
-    this.push({ kind: "refused", error });
+  refuse(error: WarrenError, what?: ParkCommand["what"]): void {
+    this.push({ kind: "refused", error, what });
   }
 
   #opened() {

@@ -85,7 +85,8 @@ export type Frame =
   /** What is saved of the offsets, and side deliveries that are settled now. */
   | { readonly kind: "acked"; readonly settled: Settled; readonly deliveryIds: readonly bigint[] }
   | { readonly kind: "side"; readonly side: SideEvent }
-  | { readonly kind: "refused"; readonly error: WarrenError }
+  /** `what`: of a refused park. */
+  | { readonly kind: "refused"; readonly error: WarrenError; readonly what: ParkCommand["what"] | undefined }
   | { readonly kind: "paused"; readonly reason: string }
   | { readonly kind: "resumed" }
   | { readonly kind: "heartbeat"; readonly headOffset: Offset; readonly sentOffset: Offset; readonly waitingForAck: boolean }
@@ -108,7 +109,7 @@ export interface Session {
   /** Sets an event aside. Resolves when that is saved, with what is settled now. ACK_INVALID, SESSION_CLOSED, OFFSET_OUT_OF_RANGE (pruned), NOT_SUPPORTED (no name). */
   park(command: ParkCommand): Promise<Settled>;
   /** Tells the subscriber that a command of its was wrong. */
-  refuse(error: WarrenError): void;
+  refuse(error: WarrenError, what?: ParkCommand["what"]): void;
   /** A sign of life, so that the session does not count as silent. */
   ping(): void;
   /** The stream ended: the consumer is put to sleep. Twice is fine. */

@@ -13,4 +13,5 @@ export function createSubscriber({ brokerUrl }: { readonly brokerUrl: string }):
 export { isWarrenError, WarrenError, type ErrorCode, type RecordedEvent } from "@warren/protocol";
 export type { Handler, RunOptions } from "../subscriber/run-handlers.ts";
 export type { Subscriber } from "../subscriber/subscriber.ts";
-export type { SubscribedEvent, SubscriptionOptions, SubscriptionStatus } from "../subscriber/subscription-options.ts";
+export type { SubscribedEvent } from "../subscriber/subscribed-event.ts";
+export type { SubscriptionOptions, SubscriptionStatus } from "../subscriber/subscription-options.ts";

@@ -1,38 +1,66 @@
-import type { ErrorCode, Offset } from "@warren/protocol";
+import { covers, raiseMark, settle, type ErrorCode, type Offset, type OffsetRanges, type Settled } from "@warren/protocol";
+import { noSides, sideDone, sideFailed, sideReceived, sidesSettled, type SideEffect, type SideState } from "./side-machine.ts";
 
 /*
  * The subscriber's side of a consumer's life. Pure. One session is open or being opened at a time (single flight); tokens only grow for the life of
- * the name; an event is handed to the application once per process, and acks outlive the session they were made in.
+ * the name; an event is handed to the application once per process, and what it settled outlives the session it was settled in.
  *
  *   connecting --opened--> open --ended--> waiting --due--> connecting          closed and failed are final
  *        \---standby---> standby --opened--> open
  */
 
-/** State. `handed`: last offset given to the application; `lowWater`: everything at or below it is done; `done`: offsets done above it. */
+/** Why an event is set aside. */
+export interface Failure {
+  readonly reason: string;
+  readonly attempts: number;
+}
+
+/** State. */
 export interface SessionState {
   readonly phase: "connecting" | "standby" | "open" | "waiting" | "closed" | "failed";
   readonly newestToken: bigint;
   readonly logId: string;
+  /** How often an operator moved the consumer: what was handed over before a move counts no more. */
+  readonly moves: bigint;
+  /** Last offset given to the application. */
   readonly handed: Offset;
-  readonly lowWater: Offset;
-  readonly done: ReadonlySet<Offset>;
-  /** Last offset received in this session: no higher one may be acked in it. */
+  /** What the application is done with, and what the broker said is settled. */
+  readonly done: Settled;
+  /** Events to be parked, until the broker says that they are settled. */
+  readonly parks: ReadonlyMap<Offset, Failure>;
+  /** Last offset received in this session: no higher one may be settled in it. */
   readonly received: Offset;
-  readonly ackSent: Offset;
-  readonly saved: Offset;
+  /** Acked and parked in this session. */
+  readonly ackSent: Settled;
+  readonly parksSent: ReadonlySet<Offset>;
+  readonly saved: Settled;
+  readonly sides: SideState;
   /** Failures in a row. */
   readonly attempt: number;
 }
 
-/** What happened. */
+/** What happened. `moves`: of the session in which the event was received. */
 export type SessionInput =
-  | { readonly kind: "opened"; readonly token: bigint; readonly logId: string; readonly afterOffset: Offset }
+  | {
+      readonly kind: "opened";
+      readonly token: bigint;
+      readonly logId: string;
+      readonly afterOffset: Offset;
+      readonly settled: OffsetRanges;
+      readonly moves: bigint;
+    }
   | { readonly kind: "standby" }
   | { readonly kind: "batch"; readonly firstOffset: Offset; readonly count: number }
   /** Offsets up to and with `lastOffset` will not come. */
   | { readonly kind: "skipped"; readonly lastOffset: Offset }
-  | { readonly kind: "acked"; readonly ackedOffset: Offset }
-  | { readonly kind: "done"; readonly offset: Offset }
+  | { readonly kind: "acked"; readonly settled: Settled; readonly deliveryIds: readonly bigint[] }
+  | { readonly kind: "done"; readonly offset: Offset; readonly moves: bigint }
+  | { readonly kind: "failed"; readonly offset: Offset; readonly moves: bigint; readonly failure: Failure }
+  /** The broker cannot park this one. */
+  | { readonly kind: "park-refused"; readonly offset: Offset }
+  | { readonly kind: "side"; readonly deliveryId: bigint }
+  | { readonly kind: "side-done"; readonly deliveryId: bigint }
+  | { readonly kind: "side-failed"; readonly deliveryId: bigint; readonly failure: Failure }
   | { readonly kind: "ended"; readonly code: ErrorCode | undefined }
   | { readonly kind: "due" }
   | { readonly kind: "close" };
@@ -43,7 +71,10 @@ export type SessionEffect =
   | { readonly kind: "connect-later"; readonly attempt: number }
   /** Give events `from` and later of the batch to the application. */
   | { readonly kind: "hand-over"; readonly from: number }
-  | { readonly kind: "ack"; readonly upTo: Offset }
+  /** All that is done, not only what is new: a later one may stand for it. */
+  | { readonly kind: "ack"; readonly settled: Settled }
+  | { readonly kind: "park"; readonly offset: Offset; readonly failure: Failure }
+  | SideEffect
   /** The stream is void: end it. */
   | { readonly kind: "drop-stream" }
   | { readonly kind: "finish"; readonly code: ErrorCode | undefined };
@@ -54,6 +85,8 @@ export interface SessionStep {
   readonly effects: readonly SessionEffect[];
 }
 
+const nothing: Settled = { mark: 0n, ranges: [] };
+
 /** Not opened yet. */
 export function startSession(): SessionStep {
   return {
@@ -61,12 +94,15 @@ export function startSession(): SessionStep {
       phase: "connecting",
       newestToken: 0n,
       logId: "",
+      moves: 0n,
       handed: 0n,
-      lowWater: 0n,
-      done: new Set(),
+      done: nothing,
+      parks: new Map(),
       received: 0n,
-      ackSent: 0n,
-      saved: 0n,
+      ackSent: nothing,
+      parksSent: new Set(),
+      saved: nothing,
+      sides: noSides,
       attempt: 0,
     },
     effects: [{ kind: "connect" }],
@@ -75,11 +111,11 @@ export function startSession(): SessionStep {
 
 /** Ends that opening again would not cure. */
 const terminal: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "ACK_INVALID",
   "CLOSED",
   "CONFIG_INVALID",
   "CONFIG_MISMATCH",
   "CONSUMER_BUSY",
+  "CONSUMER_DELETED",
   "EXCHANGE_INVALID",
   "LOG_LOST",
   "NAME_INVALID",
@@ -104,12 +140,28 @@ export function stepSession(state: SessionState, input: SessionInput): SessionSt
     case "skipped": {
       const past = input.lastOffset > state.handed ? { ...state, handed: input.lastOffset, received: input.lastOffset } : state;
       // What will not come is done when everything before it is.
-      return past.lowWater === state.handed ? ackable({ ...past, lowWater: past.handed }) : { state: past, effects: [] };
+      return past.done.mark === state.handed ? settled({ ...past, done: raiseMark(past.done, past.handed) }) : { state: past, effects: [] };
     }
     case "acked":
-      return { state: input.ackedOffset > state.saved ? { ...state, saved: input.ackedOffset } : state, effects: [] };
+      return acked(state, input.settled, input.deliveryIds);
     case "done":
-      return done(state, input.offset);
+      if (input.moves !== state.moves || input.offset > state.handed) return { state, effects: [] };
+      return settled({ ...state, done: settle(state.done, { first: input.offset, last: input.offset }) });
+    case "failed": {
+      if (input.moves !== state.moves || input.offset > state.handed) return { state, effects: [] };
+      return settled({ ...state, parks: new Map(state.parks).set(input.offset, input.failure) });
+    }
+    case "park-refused": {
+      const parks = new Map(state.parks);
+      if (!parks.delete(input.offset)) return { state, effects: [] };
+      return settled({ ...state, parks, done: settle(state.done, { first: input.offset, last: input.offset }) });
+    }
+    case "side":
+      return withSides(state, sideReceived(state.sides, input.deliveryId));
+    case "side-done":
+      return withSides(state, sideDone(state.sides, input.deliveryId));
+    case "side-failed":
+      return withSides(state, sideFailed(state.sides, input.deliveryId, input.failure));
     case "ended":
       if (input.code !== undefined && terminal.has(input.code)) {
         return { state: { ...state, phase: "failed" }, effects: [{ kind: "finish", code: input.code }] };
@@ -127,26 +179,28 @@ export function stepSession(state: SessionState, input: SessionInput): SessionSt
   }
 }
 
-function opened(state: SessionState, { token, logId, afterOffset }: Extract<SessionInput, { kind: "opened" }>): SessionStep {
+function opened(state: SessionState, input: Extract<SessionInput, { kind: "opened" }>): SessionStep {
+  const { token, logId, afterOffset, moves } = input;
   // An answer that was under way for long: a newer session of this name was opened since.
   if (token < state.newestToken) return { state, effects: [{ kind: "drop-stream" }] };
-  const sameLog = state.logId === logId;
-  const lowWater = sameLog && state.lowWater > afterOffset ? state.lowWater : afterOffset;
-  const handed = sameLog && state.handed > lowWater ? state.handed : lowWater;
-  const kept = sameLog ? [...state.done].filter((offset) => offset > lowWater) : [];
-  const next: SessionState = {
+  const theirs: Settled = { mark: afterOffset, ranges: input.settled };
+  const same = state.logId === logId && state.moves === moves;
+  const done = same ? union(state.done, theirs) : theirs;
+  return settled({
     ...state,
     phase: "open",
     newestToken: token,
     logId,
-    lowWater,
-    handed,
-    done: new Set(kept),
+    moves,
+    done,
+    handed: same && state.handed > done.mark ? state.handed : done.mark,
+    parks: same ? withoutSettled(state.parks, theirs) : new Map(),
     received: afterOffset,
-    ackSent: afterOffset,
+    ackSent: theirs,
+    parksSent: new Set(),
+    saved: theirs,
     attempt: 0,
-  };
-  return ackable(next);
+  });
 }
 
 function batch(state: SessionState, firstOffset: Offset, count: number): SessionStep {
@@ -154,22 +208,52 @@ function batch(state: SessionState, firstOffset: Offset, count: number): Session
   const from = state.handed >= firstOffset ? Number(state.handed - firstOffset) + 1 : 0;
   const received = last > state.received ? last : state.received;
   const handed = last > state.handed ? last : state.handed;
-  const { state: next, effects } = ackable({ ...state, received, handed });
+  const { state: next, effects } = settled({ ...state, received, handed });
   return { state: next, effects: from < count ? [{ kind: "hand-over", from }, ...effects] : effects };
 }
 
-/** Moves the low-water mark over everything done without a hole. */
-function done(state: SessionState, offset: Offset): SessionStep {
-  if (offset <= state.lowWater || offset > state.handed) return { state, effects: [] };
-  const all = new Set(state.done).add(offset);
-  let { lowWater } = state;
-  while (all.delete(lowWater + 1n)) lowWater += 1n;
-  return ackable({ ...state, done: all, lowWater });
+function acked(state: SessionState, saved: Settled, deliveryIds: readonly bigint[]): SessionStep {
+  const next: SessionState = {
+    ...state,
+    saved: union(state.saved, saved),
+    // What the broker told us need not be told back.
+    ackSent: union(state.ackSent, saved),
+    done: union(state.done, saved),
+    parks: withoutSettled(state.parks, saved),
+    sides: sidesSettled(state.sides, deliveryIds),
+  };
+  return settled(next);
 }
 
-/** Acks what is done and was received in this session: the broker knows nothing of earlier ones. */
-function ackable(state: SessionState): SessionStep {
-  const upTo = state.lowWater < state.received ? state.lowWater : state.received;
-  if (state.phase !== "open" || upTo <= state.ackSent) return { state, effects: [] };
-  return { state: { ...state, ackSent: upTo }, effects: [{ kind: "ack", upTo }] };
+/** Tells the broker what is settled and was received in this session: it knows nothing of earlier ones. */
+function settled(state: SessionState): SessionStep {
+  if (state.phase !== "open") return { state, effects: [] };
+  const due = [...state.parks].filter(([offset]) => offset <= state.received && !state.parksSent.has(offset));
+  const effects: SessionEffect[] = due.map(([offset, failure]) => ({ kind: "park", offset, failure }));
+  const parksSent = due.length === 0 ? state.parksSent : new Set([...state.parksSent, ...due.map(([offset]) => offset)]);
+  const mine = cut(state.done, state.received);
+  if (covers(state.ackSent, mine)) return { state: { ...state, parksSent }, effects };
+  return { state: { ...state, parksSent, ackSent: mine }, effects: [{ kind: "ack", settled: mine }, ...effects] };
+}
+
+function withSides(
+  state: SessionState,
+  { sides, effects }: { readonly sides: SideState; readonly effects: readonly SideEffect[] },
+): SessionStep {
+  return { state: { ...state, sides }, effects: state.phase === "open" ? effects : [] };
+}
+
+function union(one: Settled, two: Settled): Settled {
+  return two.ranges.reduce(settle, raiseMark(one, two.mark));
+}
+
+/** What of it lies at or below `limit`. */
+function cut({ mark, ranges }: Settled, limit: Offset): Settled {
+  const below = ranges.filter(({ first }) => first <= limit).map(({ first, last }) => ({ first, last: last < limit ? last : limit }));
+  return { mark: mark < limit ? mark : limit, ranges: below };
+}
+
+function withoutSettled(parks: ReadonlyMap<Offset, Failure>, by: Settled): ReadonlyMap<Offset, Failure> {
+  if (parks.size === 0) return parks;
+  return new Map([...parks].filter(([offset]) => !covers(by, { mark: 0n, ranges: [{ first: offset, last: offset }] })));
 }

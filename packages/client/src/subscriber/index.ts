@@ -26,4 +26,5 @@ export function createSubscriber({ brokerUrl }: SubscriberOptions): Subscriber {
 export type { Handler, RunOptions } from "./run-handlers.ts";
 export type { Subscriber } from "./subscriber.ts";
 export { Subscription } from "./subscription.ts";
-export type { SubscribedEvent, SubscriptionOptions, SubscriptionStatus } from "./subscription-options.ts";
+export type { SubscribedEvent } from "./subscribed-event.ts";
+export type { SubscriptionOptions, SubscriptionStatus } from "./subscription-options.ts";

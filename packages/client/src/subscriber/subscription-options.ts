@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { checkConsumerName, checkPatterns, type Offset, type RecordedEvent } from "@warren/protocol";
+import { checkConsumerName, checkPatterns, type Offset } from "@warren/protocol";
 import { AckMode, OnConflict, type OpenSchema } from "@warren/protocol/v1";
 
 /** What to subscribe to, and how. */
@@ -21,12 +21,6 @@ export interface SubscriptionOptions {
   readonly sessionTimeoutMs?: number | undefined;
   /** One running program; its own dead session it takes over at once. Default: made anew for each subscription. */
   readonly instanceId?: string | undefined;
-}
-
-/** An event, to be acked when it is done. */
-export interface SubscribedEvent extends RecordedEvent {
-  /** This event is done. In any order; the broker is told up to where all are. Twice is fine. */
-  ack(this: void): void;
 }
 
 /** What a subscription goes through, as data. */
@@ -53,6 +47,13 @@ export type SubscriptionStatus =
       readonly lastOffset?: Offset;
       readonly afterOffset?: Offset;
     }
+  /** An operator or the breaker paused the consumer, or `run` waits for a dependency: nothing is handed over until `resumed`. */
+  | { readonly kind: "paused"; readonly reason: string }
+  | { readonly kind: "resumed" }
+  /** An event was set aside on the broker. */
+  | { readonly kind: "parked"; readonly offset: Offset; readonly reason: string }
+  /** The broker did not take a command. */
+  | { readonly kind: "refused"; readonly code: string; readonly message: string }
   | { readonly kind: "disconnected"; readonly code: string; readonly message: string; readonly retryInMs: number }
   /** A newer session has the name. Final. */
   | { readonly kind: "superseded" }

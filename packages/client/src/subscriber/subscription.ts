@@ -8,13 +8,21 @@ import {
   type RecordedEvent,
   type Timer,
 } from "@warren/protocol";
-import type { EventBatch, Gap, SubscribeResponse } from "@warren/protocol/v1";
+import type { EventBatch, Gap, Refused, SideDelivery, SubscribeResponse } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
-import { startSession, stepSession, type SessionEffect, type SessionInput, type SessionState } from "../machine/session-machine.ts";
+import {
+  startSession,
+  stepSession,
+  type Failure,
+  type SessionEffect,
+  type SessionInput,
+  type SessionState,
+} from "../machine/session-machine.ts";
 import { EventQueue } from "./event-queue.ts";
 import { runHandlers, type Handler, type RunOptions } from "./run-handlers.ts";
 import type { OpenStream, SubscriberStream } from "./stream.ts";
-import { toOpen, type SubscribedEvent, type SubscriptionOptions, type SubscriptionStatus } from "./subscription-options.ts";
+import { subscribed, type SubscribedEvent } from "./subscribed-event.ts";
+import { toOpen, type SubscriptionOptions, type SubscriptionStatus } from "./subscription-options.ts";
 
 /** What a subscription needs. */
 export interface SubscriptionDeps {
@@ -40,6 +48,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   readonly #queue = new EventQueue<SubscribedEvent>(queueLimit);
   readonly #statuses = new Set<EventQueue<SubscriptionStatus>>();
   #state: SessionState;
+  readonly #ended = new AbortController();
   #stream: { readonly stream: SubscriberStream; readonly abort: AbortController } | undefined;
   #streams: Promise<void> = Promise.resolve();
   #lastError: WarrenError | undefined;
@@ -66,7 +75,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
 
   /** Saved: nothing at or below it comes again. */
   get ackedOffset(): bigint {
-    return this.#state.saved;
+    return this.#state.saved.mark;
   }
 
   /** Events one by one. Breaking the loop closes the subscription. */
@@ -84,10 +93,13 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
 
   /**
    * Calls `handler` for each event; returning acks it. Resolves when the subscription was closed or `signal` aborted, after handlers under way have ended.
-   * A handler that throws is called again with back-off; after `retries` failures the subscription ends with HANDLER_FAILED, the event un-acked.
+   * A handler that throws is called again with back-off; after `retries` failures the event is parked and the rest goes on (see `RunOptions`). Throws what
+   * ended the subscription, CONFIG_INVALID for options that make no sense.
    */
   run(handler: Handler, options: RunOptions = {}): Promise<void> {
-    return runHandlers(this.#queue, handler, options, { ...this.#deps, close: () => this.close() });
+    const named = this.#options.consumer !== undefined && this.#options.consumer !== "";
+    const tell = (status: SubscriptionStatus): void => this.#tell(status);
+    return runHandlers(this.#queue, handler, options, { ...this.#deps, named, tell, ended: this.#ended.signal, close: () => this.close() });
   }
 
   /** Every change of status from now on, the newest one first. Ends when the subscription does; a reader that is slow misses the oldest. */
@@ -136,12 +148,22 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
         return;
       }
       case "ack":
-        this.#stream?.stream.ack(effect.upTo);
+        this.#stream?.stream.ack(effect.settled);
+        return;
+      case "park":
+        this.#stream?.stream.park({ offset: effect.offset }, effect.failure);
+        return;
+      case "ack-side":
+        this.#stream?.stream.ackSide(effect.deliveryId);
+        return;
+      case "park-side":
+        this.#stream?.stream.park({ deliveryId: effect.deliveryId }, effect.failure);
         return;
       case "drop-stream":
         this.#stream?.abort.abort();
         return;
       case "hand-over":
+      case "hand-side":
         return;
       case "finish":
         this.#finish(effect.code);
@@ -149,6 +171,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   }
 
   #finish(code: ErrorCode | undefined): void {
+    this.#ended.abort();
     this.#retry?.cancel();
     this.#pinger?.cancel();
     this.#watchdog?.cancel();
@@ -160,12 +183,13 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   /** One stream, from open to its end. */
   async #read(): Promise<void> {
     const abort = new AbortController();
-    const { logId, lowWater } = this.#state;
-    const known = logId === "" || this.#options.consumer === undefined ? {} : { knownLogId: logId, knownOffset: lowWater };
+    const { logId, done, moves } = this.#state;
+    const known =
+      logId === "" || this.#options.consumer === undefined ? {} : { knownLogId: logId, knownOffset: done.mark, knownMoves: moves };
     this.#tell({ kind: "connecting" });
     let code: ErrorCode | undefined;
     try {
-      const stream = this.#deps.open({ ...this.#request, ...this.#resume(), ...known }, abort.signal);
+      const stream = this.#deps.open({ ...this.#request, ...this.#resume(), ...known }, abort.signal, (refused) => this.#refused(refused));
       this.#stream = { stream, abort };
       this.#ping();
       this.#watch(abort);
@@ -195,8 +219,8 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   async #response({ frame }: SubscribeResponse): Promise<void> {
     switch (frame.case) {
       case "opened": {
-        const { sessionToken, logId, afterOffset, headOffset, resumed } = frame.value;
-        this.#dispatch({ kind: "opened", token: sessionToken, logId, afterOffset });
+        const { sessionToken, logId, afterOffset, headOffset, resumed, settled, moves } = frame.value;
+        this.#dispatch({ kind: "opened", token: sessionToken, logId, afterOffset, settled, moves });
         this.#tell({ kind: "connected", afterOffset, headOffset, resumed, sessionToken });
         if (headOffset > afterOffset) this.#tell({ kind: "catchingUp", offset: afterOffset });
         return;
@@ -209,9 +233,19 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
         return this.#tell({ kind: "catchingUp", offset: frame.value.offset });
       case "gap":
         return this.#gap(frame.value);
-      case "acked":
-        this.#dispatch({ kind: "acked", ackedOffset: frame.value.ackedOffset });
-        return this.#tell({ kind: "acked", offset: frame.value.ackedOffset });
+      case "acked": {
+        const { ackedOffset, settled, deliveryIds } = frame.value;
+        this.#dispatch({ kind: "acked", settled: { mark: ackedOffset, ranges: settled }, deliveryIds });
+        return this.#tell({ kind: "acked", offset: ackedOffset });
+      }
+      case "side":
+        return this.#side(frame.value);
+      case "refused":
+        return this.#refused(frame.value);
+      case "paused":
+        return this.#tell({ kind: "paused", reason: frame.value.reason });
+      case "resumed":
+        return this.#tell({ kind: "resumed" });
       case "standby":
         this.#dispatch({ kind: "standby" });
         return this.#tell({ kind: "standby" });
@@ -230,13 +264,30 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     await this.#queue.push(events.map((event) => this.#withAck(event)));
   }
 
+  async #side({ deliveryId, batch, reason, attempts }: SideDelivery): Promise<void> {
+    const effects = this.#dispatch({ kind: "side", deliveryId });
+    const [event] = batch === undefined ? [] : recordedEvents(batch);
+    if (event === undefined || !effects.some((effect) => effect.kind === "hand-side")) return;
+    const settle = {
+      ack: () => void this.#dispatch({ kind: "side-done", deliveryId }),
+      park: (failure: Failure) => void this.#dispatch({ kind: "side-failed", deliveryId, failure }),
+    };
+    await this.#queue.push([subscribed(event, settle, { reason, attempts })]);
+  }
+
   #withAck(event: RecordedEvent): SubscribedEvent {
     const { offset } = event;
-    // Keeps the getters of the event: `data` is parsed when it is asked for.
-    return Object.defineProperties(Object.create(null), {
-      ...Object.getOwnPropertyDescriptors(event),
-      ack: { value: () => void this.#dispatch({ kind: "done", offset }) },
-    }) as SubscribedEvent;
+    const { moves } = this.#state;
+    return subscribed(event, {
+      ack: () => void this.#dispatch({ kind: "done", offset, moves }),
+      park: (failure) => void this.#dispatch({ kind: "failed", offset, moves, failure }),
+    });
+  }
+
+  /** What cannot be parked (it was pruned, or nothing is kept for this subscription) is done, and said to be. */
+  #refused({ code, message, offset }: Pick<Refused, "code" | "message" | "offset">): void {
+    this.#tell({ kind: "refused", code, message });
+    if (offset > 0n) this.#dispatch({ kind: "park-refused", offset });
   }
 
   #gap({ what, reason }: Gap): void {
