@@ -1,3 +1,6 @@
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { AdminService } from "@warren/protocol/v1";
 import { createPublisher, createSubscriber, isWarrenError } from "@warren/client";
 import { createSubscriber as createBrowserSubscriber } from "@warren/client/browser";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
@@ -63,6 +66,100 @@ describe("the SDK", () => {
     expect(seen.at(-1)).toBe(1);
   });
 
+  test("run() parks an event that keeps failing and goes on; an operator has it retried, to its consumer alone", async () => {
+    const subscription = createSubscriber({ brokerUrl }).subscribe({ consumer: "parks", patterns: ["parks.#"] });
+    const other = createSubscriber({ brokerUrl }).subscribe({ consumer: "beside", patterns: ["parks.#"] });
+    await Promise.all([subscription, other].map((each) => vi.waitFor(() => expect(each.current.kind).toBe("caughtUp"))));
+    const others: unknown[] = [];
+    const besides = other.run(({ data }) => void others.push(data));
+    let broken = true;
+    const seen: unknown[] = [];
+    const retried: unknown[] = [];
+    const running = subscription.run(
+      ({ data, retried: before }) => {
+        if (data === 1 && broken) throw new Error("no such customer");
+        seen.push(data);
+        if (before !== undefined) retried.push(before);
+      },
+      { retries: 2, backoff: { minMs: 1, maxMs: 5 } },
+    );
+    await publish("parks.x", 4);
+    await vi.waitFor(() => expect(subscription.ackedOffset).toBe(4n), { timeout: 10_000 });
+    expect(seen).toEqual([0, 2, 3]);
+    const admin = createClient(AdminService, createConnectTransport({ baseUrl: brokerUrl, httpVersion: "2" }));
+    expect((await admin.listParked({ consumer: "parks" })).events).toMatchObject([{ offset: 2n, reason: "no such customer", attempts: 3 }]);
+    broken = false;
+    await admin.retryParked({ consumer: "parks" });
+    await vi.waitFor(async () => expect((await admin.listParked({ consumer: "parks" })).events).toEqual([]));
+    expect(seen).toEqual([0, 2, 3, 1]);
+    expect(retried).toEqual([{ reason: "no such customer", attempts: 3 }]);
+    expect(others).toEqual([0, 1, 2, 3]);
+    await Promise.all([subscription.close(), other.close()]);
+    await Promise.all([running, besides]);
+  });
+
+  test("run() keeps the events of one key in order while others go on", async () => {
+    const subscription = createSubscriber({ brokerUrl }).subscribe({ consumer: "keys", patterns: ["keys.#"] });
+    await vi.waitFor(() => expect(subscription.current.kind).toBe("caughtUp"));
+    const seen: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const running = subscription.run(
+      async ({ data, partitionKey }) => {
+        if (partitionKey === "slow" && data === 0) await gate.promise;
+        seen.push(`${partitionKey} ${String(data)}`);
+      },
+      { concurrency: 3 },
+    );
+    await using publisher = createPublisher({ amqpUrl: inject("amqpUrl"), exchange: deployment.exchange });
+    const keys = ["slow", "slow", "fast", "slow", "fast"];
+    await publisher.publishAll(keys.map((partitionKey, data) => ({ type: "keys.x", source: "/s", partitionKey, data })));
+    await vi.waitFor(() => expect(seen).toEqual(["fast 2", "fast 4"]));
+    // Ranges: what is done above the one under way is saved.
+    await vi.waitFor(async () => {
+      const admin = createClient(AdminService, createConnectTransport({ baseUrl: brokerUrl, httpVersion: "2" }));
+      expect((await admin.getConsumer({ consumer: "keys" })).consumer).toMatchObject({
+        ackedOffset: 0n,
+        settled: [
+          { first: 3n, last: 3n },
+          { first: 5n, last: 5n },
+        ],
+      });
+    });
+    gate.resolve();
+    await vi.waitFor(() => expect(subscription.ackedOffset).toBe(5n));
+    expect(seen.slice(2)).toEqual(["slow 0", "slow 1", "slow 3"]);
+    await subscription.close();
+    await running;
+  });
+
+  test("run() pauses while a dependency is away: nothing is parked, and its tries do not count", async () => {
+    const subscription = createSubscriber({ brokerUrl }).subscribe({ consumer: "pauses", patterns: ["pauses.#"] });
+    await vi.waitFor(() => expect(subscription.current.kind).toBe("caughtUp"));
+    const seen: unknown[] = [];
+    let away = 8;
+    const kinds: string[] = [];
+    void (async () => {
+      for await (const { kind } of subscription.status()) kinds.push(kind);
+    })();
+    const running = subscription.run(
+      ({ data }) => {
+        if (data === 1 && away > 0) {
+          away -= 1;
+          throw new Error("the database is away");
+        }
+        seen.push(data);
+      },
+      { retries: 0, backoff: { minMs: 1, maxMs: 2 }, pauseOn: (error) => error instanceof Error && error.message.includes("away") },
+    );
+    await publish("pauses.x", 4);
+    await vi.waitFor(() => expect(subscription.ackedOffset).toBe(4n), { timeout: 10_000 });
+    expect(seen).toEqual([0, 1, 2, 3]);
+    expect(kinds.filter((kind) => kind === "paused" || kind === "resumed" || kind === "parked")).toEqual(["paused", "resumed"]);
+    await subscription.close();
+    await running;
+    await expect(subscription.run(() => undefined, { concurrency: 2, order: "offset" })).rejects.toThrow("one at a time");
+  });
+
   test("subscribes as a browser does: a server stream, and acks beside it", async () => {
     const subscription = createBrowserSubscriber({ brokerUrl }).subscribe({ consumer: "browser", patterns: ["web.#"] });
     await vi.waitFor(() => expect(subscription.current.kind).toBe("caughtUp"));
@@ -70,7 +167,8 @@ describe("the SDK", () => {
     const data: unknown[] = [];
     for await (const event of subscription) {
       data.push(event.data);
-      event.ack();
+      if (event.data === 1) event.park("beside the stream");
+      else event.ack();
       if (data.length < 3) continue;
       await vi.waitFor(() => expect(subscription.ackedOffset).toBe(3n));
       break;
