@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcessByStdio } from "node:child_process";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { createSubscriber } from "@warren/client";
 import { freePorts, testNamespace } from "@warren/testkit";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 
@@ -99,6 +100,46 @@ describe("the commands, on `serve all`", () => {
       status: 1,
       stderr: expect.stringContaining("NOT_FOUND") as unknown,
     });
+  });
+
+  test("an operator pauses, moves, looks at parked events, retries, discards and removes", async () => {
+    const name = "operated";
+    const parker = createSubscriber({ brokerUrl: env["WARREN_BROKER_URL"] ?? "" }).subscribe({ consumer: name, patterns: ["op.#"] });
+    await vi.waitFor(() => expect(parker.current.kind).toBe("caughtUp"));
+    await rows("pub", "op.x", '{"n":{n}}', "--count", "3");
+    const running = parker.run(
+      ({ offset }) => {
+        if (offset < 3n) throw new Error("not this one");
+      },
+      { retries: 0 },
+    );
+    await vi.waitFor(() => expect(parker.ackedOffset).toBe(3n));
+    expect(await rows("consumer", "parked", "ls", name, "--payload")).toMatchObject([
+      { offset: "1", type: "op.x", attempts: 1, retrying: false, reason: "not this one", event: { text: '{"n":1}' } },
+      { offset: "2" },
+    ]);
+    await parker.close();
+    await running;
+    expect(await rows("consumer", "parked", "retry", name, "1", "--dry-run")).toMatchObject([{ events: "1", done: false }]);
+    expect(await rows("consumer", "parked", "retry", name, "1")).toMatchObject([{ events: "1", done: true }]);
+    expect(await rows("consumer", "parked", "discard", name, "--all", "--dry-run")).toMatchObject([{ events: "2", done: false }]);
+    expect(await rows("consumer", "parked", "discard", name, "2")).toMatchObject([{ events: "1", done: true }]);
+    const again = await warren("sub", "op.#", "--consumer", name, "--count", "1", "-o", "ndjson").ended;
+    expect(JSON.parse(again.stdout)).toMatchObject({ offset: "1", retried: { reason: "not this one", attempts: 1 } });
+    await vi.waitFor(async () => expect(await rows("consumer", "parked", "ls", name)).toEqual([]));
+
+    expect(await rows("consumer", "seek", name, "earliest", "--dry-run")).toMatchObject([{ from: "3", to: "0", done: false }]);
+    expect(await rows("consumer", "seek", name, "1")).toMatchObject([{ from: "3", to: "1", done: true }]);
+    expect(await rows("consumer", "pause", name, "--reason", "by hand")).toEqual([]);
+    expect(await rows("consumer", "info", name)).toMatchObject([{ state: "asleep, paused", acked: "1", lag: "2", paused: "by hand" }]);
+    expect(await rows("consumer", "resume", name)).toEqual([]);
+    const [{ id } = { id: "" }] = (await rows("archive", "read", "op.x", "--count", "1")).map(
+      (each) => (each as { event: { id: string } }).event,
+    );
+    expect(await rows("consumer", "explain", name, "/warren-cli", id)).toMatchObject([{ standing: "acked", offset: "1" }]);
+    expect(await rows("consumer", "rm", name, "--dry-run")).toMatchObject([{ name, done: false }]);
+    expect(await rows("consumer", "rm", name)).toMatchObject([{ name, done: true }]);
+    expect((await warren("consumer", "info", name).ended).status).toBe(1);
   });
 
   test("a new name of a known config starts at its earliest event, an hour ago, or after an offset; the past of a new config is refused", async () => {

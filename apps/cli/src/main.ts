@@ -3,6 +3,7 @@ import { fromConnectError } from "@warren/client";
 import { isWarrenError } from "@warren/protocol";
 import { Command, CommanderError } from "commander";
 import { addAdminCommands, addArchiveCommands } from "./commands/admin.ts";
+import { addConsumerCommands } from "./commands/consumer.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addEventCommands } from "./commands/events.ts";
 import { addServeCommand } from "./commands/serve.ts";
@@ -19,6 +20,7 @@ const program = new Command("warren").description("Events for teams that run Rab
 addDevCommand(program);
 addServeCommand(program);
 addEventCommands(program);
+addConsumerCommands(program);
 addAdminCommands(program);
 addArchiveCommands(program);
 program

@@ -95,7 +95,7 @@ export class ConsumerParking {
 
   /** Resolves when these side deliveries, if they are being settled, are. */
   async whenSettled(deliveryIds: readonly bigint[]): Promise<void> {
-    await Promise.all(deliveryIds.map((id) => this.#settling.get(id)));
+    await Promise.all(deliveryIds.map((id) => this.#settling.get(id) ?? Promise.resolve()));
   }
 
   /** Forgets parked events that are done now. */

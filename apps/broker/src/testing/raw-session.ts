@@ -54,7 +54,7 @@ export class RawSession {
     for (const listener of listeners) listener();
   }
 
-  async *#send(): AsyncGenerator<unknown> {
+  async *#send(): AsyncGenerator {
     while (!this.#abort.signal.aborted) {
       const command = this.#commands.shift();
       if (command === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));

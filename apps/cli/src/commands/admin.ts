@@ -3,44 +3,14 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { toRecordedEvent } from "@warren/protocol";
-import { AdminService, ArchiveService, ConsumerState, EventSchema, type ArchivedEvent, type Consumer } from "@warren/protocol/v1";
+import { AdminService, ArchiveService, EventSchema, type ArchivedEvent } from "@warren/protocol/v1";
 import type { Command } from "commander";
 import { print, printRows, toJsonLine } from "../output.ts";
-import { withServerOptions, type ServerOptions } from "./client-options.ts";
+import { connect, withServerOptions, type ServerOptions } from "./client-options.ts";
 import { setExitCode } from "../exit-code.ts";
 
-const connect = (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true, defaultTimeoutMs: 10_000 });
-
-const states: ReadonlyMap<ConsumerState, string> = new Map([
-  [ConsumerState.ASLEEP, "asleep"],
-  [ConsumerState.CATCHING_UP, "catching-up"],
-  [ConsumerState.LIVE, "live"],
-]);
-
-function consumerRow(consumer: Consumer) {
-  const { name, state, ackedOffset, headOffset, lag, config, standbySessions } = consumer;
-  return {
-    name,
-    state: states.get(state) ?? "unknown",
-    acked: ackedOffset,
-    head: headOffset,
-    lag,
-    patterns: (config?.patterns ?? []).join(" "),
-    standby: standbySessions,
-  };
-}
-
-/** `consumer ls|info`, `receiver ls`, `check`. */
+/** `receiver ls`, `check`. */
 export function addAdminCommands(program: Command): void {
-  const consumer = program.command("consumer").description("named consumers");
-  withServerOptions(consumer.command("ls").description("all consumers: state, offsets, lag")).action(async (options: ServerOptions) => {
-    const { consumers } = await createClient(AdminService, connect(options.broker)).listConsumers({});
-    printRows(consumers.map(consumerRow), options.output);
-  });
-  withServerOptions(consumer.command("info <name>").description("one consumer")).action(async (name: string, options: ServerOptions) => {
-    const response = await createClient(AdminService, connect(options.broker)).getConsumer({ consumer: name });
-    if (response.consumer !== undefined) printRows([consumerRow(response.consumer)], options.output);
-  });
   const receiver = program.command("receiver").description("internal receivers");
   withServerOptions(receiver.command("ls").description("all receivers: queue, head, consumers")).action(async (options: ServerOptions) => {
     const { receivers } = await createClient(AdminService, connect(options.broker)).listReceivers({});

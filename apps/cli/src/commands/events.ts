@@ -1,8 +1,9 @@
 import { text } from "node:stream/consumers";
-import { createPublisher, createSubscriber, WarrenError, type SubscriptionOptions } from "@warren/client";
+import { createPublisher, createSubscriber, WarrenError } from "@warren/client";
 import type { Command } from "commander";
 import { print, toJsonLine } from "../output.ts";
 import { withServerOptions, type ServerOptions } from "./client-options.ts";
+import { parseStart } from "./parse-start.ts";
 
 interface PubOptions extends ServerOptions {
   readonly source: string;
@@ -62,18 +63,6 @@ function parseData(raw: string | undefined): unknown {
   }
 }
 
-const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function parseStart(start: string): SubscriptionOptions["start"] {
-  if (start === "latest" || start === "earliest") return start;
-  if (/^\d+$/.test(start)) return { afterOffset: BigInt(start) };
-  const ago = /^(\d+)([smhd])$/.exec(start);
-  const time = ago === null ? new Date(start) : new Date(Date.now() - Number(ago[1]) * (units[ago[2] ?? ""] ?? 0));
-  if (Number.isNaN(time.getTime()))
-    throw new WarrenError("REQUEST_INVALID", `--start ${start} is not latest, earliest, an offset, a time, or a time ago like 1h`);
-  return time;
-}
-
 async function subscribe(patterns: readonly string[], options: SubOptions): Promise<void> {
   const subscriber = createSubscriber({ brokerUrl: options.broker });
   const subscription = subscriber.subscribe({ consumer: options.consumer, patterns, start: parseStart(options.start) });
@@ -89,8 +78,8 @@ async function subscribe(patterns: readonly string[], options: SubOptions): Prom
   const count = Number(options.count);
   let seen = 0;
   for await (const event of subscription) {
-    const { offset, recordedAt, id, source, type, subject, time, dataContentType, partitionKey, extensions, data } = event;
-    const shown = { offset, recordedAt, id, source, type, subject, time, dataContentType, partitionKey, extensions, data };
+    const { offset, recordedAt, id, source, type, subject, time, dataContentType, partitionKey, extensions, data, retried } = event;
+    const shown = { offset, recordedAt, id, source, type, subject, time, dataContentType, partitionKey, extensions, data, retried };
     print(
       options.output === "table"
         ? `${event.offset}  ${event.type}  ${event.source}  ${JSON.stringify(event.data) ?? ""}`

@@ -140,7 +140,7 @@ describe("stepSession()", () => {
     for (const code of ["TAKEN_OVER", "CONFIG_MISMATCH", "PAST_NOT_AVAILABLE"] as const) {
       expect(drive({ kind: "ended", code }, { kind: "due" }, lost).effects).toEqual([`finish ${code}`]);
     }
-    expect(drive({ kind: "close" }, lost).effects).toEqual(["drop-stream", "finish ok"]);
+    expect(drive({ kind: "close" }, lost).effects).toEqual(["end-stream", "finish ok"]);
   });
 
   test("passes over what a gap says will not come", () => {

@@ -77,6 +77,8 @@ export type SessionEffect =
   | SideEffect
   /** The stream is void: end it. */
   | { readonly kind: "drop-stream" }
+  /** Say what is still to be said, then end the stream. */
+  | { readonly kind: "end-stream" }
   | { readonly kind: "finish"; readonly code: ErrorCode | undefined };
 
 /** A state and what to do now, in order. */
@@ -175,7 +177,7 @@ export function stepSession(state: SessionState, input: SessionInput): SessionSt
         ? { state: { ...state, phase: "connecting" }, effects: [{ kind: "connect" }] }
         : { state, effects: [] };
     case "close":
-      return { state: { ...state, phase: "closed" }, effects: [{ kind: "drop-stream" }, { kind: "finish", code: undefined }] };
+      return { state: { ...state, phase: "closed" }, effects: [{ kind: "end-stream" }, { kind: "finish", code: undefined }] };
   }
 }
 

@@ -21,6 +21,8 @@ export interface SubscriberStream {
   ackSide(deliveryId: bigint): void;
   park(what: { readonly offset: Offset } | { readonly deliveryId: bigint }, failure: Failure): void;
   ping(): void;
+  /** Sends what waits and ends the subscriber's side; `abort` is called when the broker will not end its own. */
+  end(abort: () => void): void;
 }
 
 /** Opens a stream; `signal` ends it. `refused`: a command that was sent beside the stream was wrong. */
@@ -86,6 +88,7 @@ export function twoWay(transport: Transport): OpenStream {
   return (open, signal) => {
     const first: Command = { command: { case: "open", value: open } };
     let ping = false;
+    let ending = false;
     let wake: () => void = () => undefined;
     const outbox = new Outbox(() => wake());
     async function* commands(): AsyncGenerator<Command> {
@@ -97,6 +100,8 @@ export function twoWay(transport: Transport): OpenStream {
         } else if (ping) {
           ping = false;
           yield { command: { case: "ping", value: {} } };
+        } else if (ending) {
+          return;
         } else {
           await new Promise<void>((resolve) => (wake = resolve));
         }
@@ -110,6 +115,10 @@ export function twoWay(transport: Transport): OpenStream {
         ping = true;
         wake();
       },
+      end() {
+        ending = true;
+        wake();
+      },
     };
   };
 }
@@ -120,6 +129,7 @@ export function oneWay(transport: Transport): OpenStream {
   return (open, signal, refused) => {
     let sessionId = "";
     let busy = false;
+    let ended: (() => void) | undefined;
     const outbox = new Outbox(() => void send());
     async function send(): Promise<void> {
       if (busy || sessionId === "") return;
@@ -135,6 +145,7 @@ export function oneWay(transport: Transport): OpenStream {
         }
       }
       busy = false;
+      ended?.();
     }
     async function* responses(): AsyncGenerator<SubscribeResponse> {
       for await (const response of client.follow({ open }, { signal })) {
@@ -148,6 +159,10 @@ export function oneWay(transport: Transport): OpenStream {
       ...outbox.commands,
       ping() {
         outbox.touch();
+      },
+      end(abort) {
+        ended = abort;
+        if (!busy) abort();
       },
     };
   };

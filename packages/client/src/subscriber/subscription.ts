@@ -34,6 +34,8 @@ export interface SubscriptionDeps {
 
 /** Events that may wait for the application before the broker is not asked for more. */
 const queueLimit = 1_000;
+/** How long closing waits for acks to be heard. */
+const closeMs = 2_000;
 /** Status changes kept for who asks late. */
 const statusLimit = 100;
 
@@ -118,7 +120,10 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     }
   }
 
-  /** Ends the subscription; the consumer sleeps, its acked offset kept. Events not handed over are dropped: they come again. Twice is fine. */
+  /**
+   * Ends the subscription: what was acked and parked is told to the broker first (for at most 2 s), then the consumer sleeps. Events not handed over are
+   * dropped: they come again. Twice is fine.
+   */
   async close(): Promise<void> {
     this.#dispatch({ kind: "close" });
     await this.#streams;
@@ -162,6 +167,13 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
       case "drop-stream":
         this.#stream?.abort.abort();
         return;
+      case "end-stream": {
+        const { stream, abort } = this.#stream ?? {};
+        stream?.end(() => abort?.abort());
+        // A broker that does not end its side has this long.
+        this.#deps.clock.after(closeMs, () => abort?.abort());
+        return;
+      }
       case "hand-over":
       case "hand-side":
         return;
