@@ -175,4 +175,22 @@ describe("the SDK", () => {
     }
     expect(data).toEqual([0, 1, 2]);
   });
+
+  test("W8: a subscription that takes nothing does not hold up another one of the same subscriber", async () => {
+    const subscriber = createSubscriber({ brokerUrl });
+    const stuck = subscriber.subscribe({ consumer: "stuck", patterns: ["big.#"], maxInFlight: 10_000 });
+    const free = subscriber.subscribe({ consumer: "free", patterns: ["big.#"] });
+    await vi.waitFor(() => expect([stuck.current.kind, free.current.kind]).toEqual(["caughtUp", "caughtUp"]));
+    const data = "x".repeat(10_000);
+    await using publisher = createPublisher({ amqpUrl: inject("amqpUrl"), exchange: deployment.exchange });
+    for (let i = 0; i < 20; i += 1) await publisher.publishAll(Array.from({ length: 100 }, () => ({ type: "big.x", source: "/s", data })));
+    let taken = 0;
+    const running = free.run(() => void (taken += 1));
+    await vi.waitFor(() => expect(taken).toBe(2_000), { timeout: 20_000 });
+    let late = 0;
+    const catching = stuck.run(() => void (late += 1));
+    await vi.waitFor(() => expect(late).toBe(2_000), { timeout: 20_000 });
+    await subscriber.close();
+    await Promise.all([running, catching]);
+  });
 });
