@@ -6,3 +6,4 @@ export { ensureRabbitMq } from "./install-rabbitmq.ts";
 export { testNamespace } from "./namespace.ts";
 export { startPostgres, type PrivatePostgres } from "./postgres.ts";
 export { rabbitmqInstalled, startRabbitMq, type PrivateServer } from "./rabbitmq.ts";
+export { startRealSystem, type RealSystem } from "./real-system.ts";

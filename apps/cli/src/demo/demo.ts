@@ -4,13 +4,14 @@ import { createPublisher, type NewEvent, type Publisher } from "@warren/client";
 import { topicMatches } from "@warren/protocol";
 import { ArchiveService } from "@warren/protocol/v1";
 import { createLogger } from "@warren/service";
+import { startRealSystem } from "@warren/testkit";
 import { createMemoryTransport } from "@warren/transport/memory";
 import { uuidv7 } from "uuidv7";
 import { startDevSystem } from "../dev/dev-system.ts";
 import { githubEvents } from "../github-events.ts";
 import { print, toJsonLine } from "../output.ts";
+import { builtCommand } from "./built-command.ts";
 import { Follower } from "./follower.ts";
-import { startRealSystem } from "./real-system.ts";
 import { setExitCode } from "../exit-code.ts";
 
 interface DemoSystem {
@@ -57,7 +58,7 @@ async function openEmbedded(say: (line: string) => void): Promise<DemoSystem> {
 }
 
 async function openReal(say: (line: string) => void): Promise<DemoSystem> {
-  const system = await startRealSystem(say);
+  const system = await startRealSystem(builtCommand, say);
   const { brokerUrl, archiverUrl, amqpUrl, exchange } = system;
   return {
     brokerUrl,

@@ -2,15 +2,16 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { createPublisher, createSubscriber } from "@warren/client";
 import { ArchiveService } from "@warren/protocol/v1";
+import { startRealSystem, type RealSystem } from "@warren/testkit";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
-import { startRealSystem, type RealSystem } from "./real-system.ts";
+import { builtCommand } from "./built-command.ts";
 
 describe("broker and archiver as processes", () => {
   let system: RealSystem;
   beforeAll(async () => {
     process.env["WARREN_AMQP_URL"] ??= inject("amqpUrl");
     process.env["WARREN_DATABASE_URL"] ??= inject("databaseUrl");
-    system = await startRealSystem(() => undefined);
+    system = await startRealSystem(builtCommand, () => undefined);
   });
   afterAll(() => system.stop());
 

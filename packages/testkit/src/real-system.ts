@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { ensureRabbitMq, freePorts, startPostgres, startRabbitMq } from "@warren/testkit";
+import { freePorts } from "./free-ports.ts";
+import { ensureRabbitMq } from "./install-rabbitmq.ts";
+import { startPostgres } from "./postgres.ts";
+import { startRabbitMq } from "./rabbitmq.ts";
 
 /** Broker and archiver as processes, on real servers. */
 export interface RealSystem {
@@ -8,6 +10,8 @@ export interface RealSystem {
   readonly archiverUrl: string;
   readonly amqpUrl: string;
   readonly exchange: string;
+  /** Process id of the broker that runs now. */
+  readonly brokerPid: number;
   /** SIGKILL, and start again. */
   restartBroker(): Promise<void>;
   /** SIGKILL, and start again. */
@@ -15,11 +19,11 @@ export interface RealSystem {
   stop(): Promise<void>;
 }
 
-/** The built command, also when this file runs from its source. */
-const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-
-/** Starts private servers (or uses those named by the environment), then archiver and broker. */
-export async function startRealSystem(say: (line: string) => void): Promise<RealSystem> {
+/**
+ * Starts private servers (or uses those named by the environment), then archiver and broker. `main`: file of the built command `warren`. Throws when an app ends
+ * while it starts.
+ */
+export async function startRealSystem(main: string, say: (line: string) => void): Promise<RealSystem> {
   const [amqpGiven, databaseGiven] = [process.env["WARREN_AMQP_URL"], process.env["WARREN_DATABASE_URL"]];
   if (amqpGiven === undefined) ensureRabbitMq(say);
   say(
@@ -31,7 +35,7 @@ export async function startRealSystem(say: (line: string) => void): Promise<Real
     freePorts(2),
   ]);
   const amqpUrl = amqpGiven ?? rabbitmq?.url ?? "";
-  const namespace = `demo${Date.now().toString(36)}`;
+  const namespace = `real${Date.now().toString(36)}`;
   const [brokerUrl, archiverUrl] = [`http://127.0.0.1:${brokerPort}`, `http://127.0.0.1:${archiverPort}`];
   const base = { ...process.env, WARREN_AMQP_URL: amqpUrl, WARREN_NAMESPACE: namespace, WARREN_LOG_LEVEL: "warn" };
 
@@ -62,6 +66,9 @@ export async function startRealSystem(say: (line: string) => void): Promise<Real
     archiverUrl,
     amqpUrl,
     exchange: `${namespace}.events`,
+    get brokerPid() {
+      return broker.pid ?? 0;
+    },
     async restartBroker() {
       await end(broker, "SIGKILL");
       broker = await startApp("broker");
