@@ -25,6 +25,7 @@ const checks = {
     ["node", "tools/verify/proto-breaking.mjs"],
   ],
   generated: [["node", "tools/verify/generated.mjs"]],
+  specs: [["node", "tools/verify/specs.mjs"]],
   compose: [["dclint", "docker-compose.yml"]],
 };
 
