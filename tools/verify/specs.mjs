@@ -8,7 +8,15 @@ const escape = (text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
 for (const file of globSync("{packages,apps}/*/src/**/{*.test.ts,contract/*.ts}")) {
   for (const [, quote, title] of readFileSync(file, "utf8").matchAll(/\b(?:test|it)(?:\.each)?\([^"`]*?(["`])((?:(?!\1).)*)\1/g)) {
     if (quote === '"') titles.add(title);
-    else patterns.push(new RegExp(`^${title.split(/\$\{[^}]*\}/).map(escape).join(".+")}$`));
+    else
+      patterns.push(
+        new RegExp(
+          `^${title
+            .split(/\$\{[^}]*\}/)
+            .map(escape)
+            .join(".+")}$`,
+        ),
+      );
   }
 }
 const exists = (title) => titles.has(title) || patterns.some((pattern) => pattern.test(title));
