@@ -43,6 +43,8 @@ export interface BrokerParts {
   /** Closes what was opened for this broker alone. */
   readonly dispose?: (() => Promise<void>) | undefined;
   readonly clock?: Clock | undefined;
+  /** Bytes delivered and not stored, over all receivers. Default 256 MiB. */
+  readonly unstoredBytes?: number | undefined;
 }
 
 /** A broker. */
@@ -59,11 +61,12 @@ export interface Broker {
 
 /** Puts a broker together from its parts. */
 export function createBroker(parts: BrokerParts): Broker {
-  const { transport, log, state, past, listen, namespace, exchange, logger, clock = systemClock } = parts;
+  const { transport, log, state, past, listen, namespace, exchange, logger, clock = systemClock, unstoredBytes } = parts;
   const ids: IdSource = { uuid: uuidv7 };
   const random = Math.random;
   const offsets = new OffsetWriter({ store: state, clock, logger, random });
-  const manager = new ReceiverManager({ transport, log, state, offsets, past, clock, ids, random, logger }, { namespace, exchange });
+  const core = { transport, log, state, offsets, past, clock, ids, random, logger };
+  const manager = new ReceiverManager(core, { namespace, exchange, unstoredBytes });
   const publisher = transport.createPublisher({ exchange });
   const health = new HealthRegistry();
   const metrics = createMetrics();

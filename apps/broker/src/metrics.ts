@@ -18,6 +18,9 @@ export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions, 
   metrics.gauge("rabbitmq_connected", "1 while RabbitMQ is connected and takes messages", () => [
     { value: transport.status.kind === "connected" ? 1 : 0 },
   ]);
+  metrics.gauge("unstored_bytes", "Bytes delivered by RabbitMQ and not stored yet, over all receivers", () => [
+    { value: subscriptions.unstoredBytes },
+  ]);
   metrics.gauge("receiver_head_offset", "Newest stored offset", () =>
     subscriptions.receivers().map((each) => ({ value: Number(each.headOffset), labels: { receiver: each.receiverKey } })),
   );

@@ -43,6 +43,8 @@ export const Limits = {
   /** One chunk read from a log for one consumer: bounds memory per reader. */
   chunkEvents: 500,
   chunkBytes: 1024 * 1024,
+  /** Delivered and not stored, over all receivers of a process. */
+  unstoredBytes: 256 * 1024 * 1024,
   /** Newest segments one receiver keeps in memory. */
   tailBytes: 4 * 1024 * 1024,
   maxInFlight: 10_000,

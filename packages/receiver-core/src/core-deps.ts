@@ -3,6 +3,7 @@ import { backoffDelay, type Clock, type IdSource, type Logger } from "@warren/pr
 import type { ChunkSize } from "@warren/replay";
 import type { OffsetWriter, StateStore } from "@warren/state-store";
 import type { Transport } from "@warren/transport";
+import type { ReceiveBudget } from "./receive-budget.ts";
 import type { PastProbe } from "./start-offset.ts";
 
 /** Everything receiver-core reaches the world through. */
@@ -27,6 +28,8 @@ export interface CoreOptions {
   readonly exchange: string;
   /** Messages RabbitMQ may send ahead, per receiver. Default 500. */
   readonly prefetch?: number | undefined;
+  /** Bytes delivered and not stored, over all receivers. Default 256 MiB. */
+  readonly unstoredBytes?: number | undefined;
   /** Bytes of newest segments in memory, per receiver. Default 4 MiB. */
   readonly tailBytes?: number | undefined;
   /** Bounds of one chunk of catch-up. */
@@ -38,8 +41,14 @@ export function backoff(deps: Pick<CoreDeps, "random">, attempt: number): number
   return backoffDelay(attempt, deps.random);
 }
 
+/** What the receivers of one process share. */
+export interface Shared {
+  readonly counters: MutableCounters;
+  readonly budget: ReceiveBudget;
+}
+
 /** Counters of one process, written by receivers and consumers. */
-export interface MutableCounters {
+interface MutableCounters {
   eventsReceived: number;
   eventsStored: number;
   repeatsDropped: number;
@@ -47,4 +56,9 @@ export interface MutableCounters {
   eventsSent: number;
   appends: number;
   offsetSaves: number;
+}
+
+/** Nothing counted yet. */
+export function noCounts(): MutableCounters {
+  return { eventsReceived: 0, eventsStored: 0, repeatsDropped: 0, quarantined: 0, eventsSent: 0, appends: 0, offsetSaves: 0 };
 }

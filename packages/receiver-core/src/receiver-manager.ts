@@ -1,8 +1,9 @@
-import { covers, isWarrenError, must, settle, Times, WarrenError, type Settled, type Timer } from "@warren/protocol";
+import { covers, isWarrenError, Limits, must, settle, Times, WarrenError, type Settled, type Timer } from "@warren/protocol";
 import type { ReceiverConfig, ReceiverRow, StoredState } from "@warren/state-store";
 import { canonicalConfig, configKey, describeDifference, queueName } from "./config-key.ts";
-import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "./core-deps.ts";
+import { backoff, type CoreDeps, type CoreOptions, noCounts, type Shared } from "./core-deps.ts";
 import { ConsumerOperations, type Operations } from "./operations.ts";
+import { ReceiveBudget } from "./receive-budget.ts";
 import { Receiver } from "./receiver.ts";
 import { SessionStream } from "./session-stream.ts";
 import { checkNewReceiverStart } from "./start-offset.ts";
@@ -31,15 +32,7 @@ const endedSessions = 1_000;
 export class ReceiverManager implements Subscriptions {
   readonly #deps: CoreDeps;
   readonly #options: CoreOptions;
-  readonly #counters: MutableCounters = {
-    eventsReceived: 0,
-    eventsStored: 0,
-    repeatsDropped: 0,
-    quarantined: 0,
-    eventsSent: 0,
-    appends: 0,
-    offsetSaves: 0,
-  };
+  readonly #shared: Shared;
   /** By config key. A promise, so that two subscriptions that arrive together make one receiver. */
   readonly #receivers = new Map<string, Promise<Receiver>>();
   readonly #ready = new Map<string, Receiver>();
@@ -55,9 +48,10 @@ export class ReceiverManager implements Subscriptions {
   constructor(deps: CoreDeps, options: CoreOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#shared = { counters: noCounts(), budget: new ReceiveBudget(options.unstoredBytes ?? Limits.unstoredBytes) };
     this.#operations = new ConsumerOperations({ ...deps, receivers: () => [...this.#ready.values()] });
     deps.offsets.onSaved((saved) => {
-      this.#counters.offsetSaves += 1;
+      this.#shared.counters.offsetSaves += 1;
       const settled = saved.kind === "saved" ? { mark: saved.ackedOffset, ranges: saved.ranges } : undefined;
       for (const receiver of this.#ready.values()) receiver.saved(saved.name, saved.sessionToken, settled);
     });
@@ -123,7 +117,11 @@ export class ReceiverManager implements Subscriptions {
   }
 
   counters(): CoreCounters {
-    return { ...this.#counters };
+    return { ...this.#shared.counters };
+  }
+
+  get unstoredBytes(): number {
+    return this.#shared.budget.total;
   }
 
   async drain(): Promise<void> {
@@ -228,7 +226,7 @@ export class ReceiverManager implements Subscriptions {
 
   #adopt(row: ReceiverRow, loaded: StoredState): Receiver {
     const consumers = loaded.consumers.filter(({ receiverId }) => receiverId === row.receiverId);
-    const receiver = new Receiver(this.#deps, this.#options, row, consumers, this.#counters);
+    const receiver = new Receiver(this.#deps, this.#options, row, consumers, this.#shared);
     this.#ready.set(row.configKey, receiver);
     return receiver;
   }

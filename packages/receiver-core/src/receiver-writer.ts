@@ -5,10 +5,12 @@ import { Tail } from "@warren/replay";
 import type { ReceiverRow } from "@warren/state-store";
 import type { Delivery, QueueConsumer } from "@warren/transport";
 import { queueName } from "./config-key.ts";
-import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "./core-deps.ts";
+import type { BudgetHolder } from "./receive-budget.ts";
+import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
 import {
   startReceiver,
   stepReceiver,
+  unstoredBytes,
   type ReceiverEffect,
   type ReceiverInput,
   type ReceiverState,
@@ -32,7 +34,7 @@ export class ReceiverWriter {
   readonly #deps: CoreDeps;
   readonly #options: CoreOptions;
   readonly #row: ReceiverRow;
-  readonly #counters: MutableCounters;
+  readonly #shared: Shared;
   readonly #events: WriterEvents;
   readonly #matcher: TopicMatcher;
   readonly #abort = new AbortController();
@@ -44,12 +46,15 @@ export class ReceiverWriter {
   /** When the queue was last known to exist, by the wall clock. */
   #seenAt: number;
   #checking = false;
+  readonly #holder: BudgetHolder = { room: () => this.#dispatch({ kind: "room" }) };
+  /** Largest message since the queue was paused last, in bytes. */
+  #largest = 0;
 
-  constructor(deps: CoreDeps, options: CoreOptions, row: ReceiverRow, counters: MutableCounters, events: WriterEvents) {
+  constructor(deps: CoreDeps, options: CoreOptions, row: ReceiverRow, shared: Shared, events: WriterEvents) {
     this.#deps = deps;
     this.#options = options;
     this.#row = row;
-    this.#counters = counters;
+    this.#shared = shared;
     this.#events = events;
     this.#matcher = new TopicMatcher(row.config.patterns);
     this.#seenAt = row.completeSince ?? deps.clock.wallMs();
@@ -104,6 +109,7 @@ export class ReceiverWriter {
     const queue = this.#queue;
     this.#dispatch({ kind: "stop" });
     this.#abort.abort(new WarrenError("CLOSED", "the receiver was stopped"));
+    this.#shared.budget.leave(this.#holder);
     await queue?.close();
   }
 
@@ -114,6 +120,7 @@ export class ReceiverWriter {
   #runAll({ state, effects }: ReceiverStep): void {
     this.#state = state;
     for (const effect of effects) this.#run(effect);
+    if (!this.#shared.budget.hold(this.#holder, unstoredBytes(this.#state))) this.#dispatch({ kind: "shed" });
   }
 
   #run(effect: ReceiverEffect): void {
@@ -135,7 +142,7 @@ export class ReceiverWriter {
         return;
       case "publish":
         this.tail.push(effect.segment);
-        this.#counters.eventsStored += effect.segment.count;
+        this.#shared.counters.eventsStored += effect.segment.count;
         this.#events.stored();
         return;
       case "advance":
@@ -146,8 +153,16 @@ export class ReceiverWriter {
         this.#deps.clock.after(backoff(this.#deps, effect.attempt), () => this.#dispatch({ kind: "retry" }));
         return;
       case "count":
-        this.#counters.repeatsDropped += effect.repeats;
-        this.#counters.quarantined += effect.quarantined;
+        this.#shared.counters.repeatsDropped += effect.repeats;
+        this.#shared.counters.quarantined += effect.quarantined;
+        return;
+      case "pause-queue":
+        this.#deps.logger.warn("receiver gives deliveries back: too much waits to be stored", { heldBytes: this.#shared.budget.total });
+        this.#queue?.pause();
+        return;
+      case "resume-queue":
+        this.#queue?.resume(this.#shared.budget.share(this.#largest, this.#options.prefetch ?? Limits.prefetch));
+        this.#largest = 0;
         return;
       case "close-queue":
         void this.#queue?.close();
@@ -218,14 +233,15 @@ export class ReceiverWriter {
     // A pack carries events for others too; any other message is here because it matched.
     const events = delivery.contentType === packContentType ? dropUnmatched(unpacked.events, this.#matcher) : unpacked.events;
     let bytes = 0;
-    for (const event of events) bytes += event.bytes.length;
-    this.#counters.eventsReceived += events.length;
+    for (const each of [...events, ...unpacked.rejected]) bytes += each.bytes.length;
+    this.#largest = Math.max(this.#largest, delivery.body.length);
+    this.#shared.counters.eventsReceived += events.length;
     this.#dispatch({ kind: "delivered", channel, message: { tag: delivery.tag, events, rejected: unpacked.rejected, bytes } });
   }
 
   async #append(effect: Extract<ReceiverEffect, { kind: "append" }>): Promise<void> {
     const { epoch, head, events, quarantined } = effect;
-    this.#counters.appends += 1;
+    this.#shared.counters.appends += 1;
     try {
       const request = { receiverId: this.#row.receiverId, epoch, headOffset: head, events, quarantined };
       const result = await this.#deps.log.append(request);

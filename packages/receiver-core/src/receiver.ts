@@ -3,7 +3,7 @@ import { raiseMark, WarrenError, type Offset, type Settled } from "@warren/proto
 import type { ConsumerRow, ReceiverRow } from "@warren/state-store";
 import { describeDifference, queueName } from "./config-key.ts";
 import { Consumer, type ClaimedName } from "./consumer.ts";
-import { backoff, type CoreDeps, type CoreOptions, type MutableCounters } from "./core-deps.ts";
+import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
 import { ReceiverWriter } from "./receiver-writer.ts";
 import type { SessionStream } from "./session-stream.ts";
 import { startOffset } from "./start-offset.ts";
@@ -17,7 +17,7 @@ export class Receiver {
   readonly row: ReceiverRow;
   readonly #deps: CoreDeps;
   readonly #options: CoreOptions;
-  readonly #counters: MutableCounters;
+  readonly #shared: Shared;
   readonly #writer: ReceiverWriter;
   /** Consumers with a session, by name. */
   readonly #active = new Map<string, Consumer>();
@@ -27,13 +27,13 @@ export class Receiver {
   readonly #ephemeral = new Map<string, Consumer>();
   #claimWaiters: (() => void)[] = [];
 
-  constructor(deps: CoreDeps, options: CoreOptions, row: ReceiverRow, consumers: readonly ConsumerRow[], counters: MutableCounters) {
+  constructor(deps: CoreDeps, options: CoreOptions, row: ReceiverRow, consumers: readonly ConsumerRow[], shared: Shared) {
     this.row = row;
     this.#deps = { ...deps, logger: deps.logger.child({ receiver: row.configKey, patterns: row.config.patterns }) };
     this.#options = options;
-    this.#counters = counters;
+    this.#shared = shared;
     for (const kept of consumers) this.#sleeping.set(kept.name, this.#newConsumer(kept.name, kept));
-    this.#writer = new ReceiverWriter(this.#deps, options, row, counters, {
+    this.#writer = new ReceiverWriter(this.#deps, options, row, shared, {
       stored: () => this.#stored(),
       gapRecorded: (gap) => this.#toAwake((consumer) => consumer.dispatch({ kind: "gap-recorded", gap })),
       claimed: () => this.#claimed(),
@@ -162,7 +162,7 @@ export class Receiver {
       parking: state,
       backoff: (attempt: number) => backoff(this.#deps, attempt),
       sent: (events: number) => {
-        this.#counters.eventsSent += events;
+        this.#shared.counters.eventsSent += events;
       },
       moved: (awake: boolean) => this.#moved(name, sessionId, awake),
     };

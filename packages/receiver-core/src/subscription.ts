@@ -180,6 +180,8 @@ export interface Subscriptions {
   receivers(): readonly ReceiverView[];
   consumers(): readonly ConsumerView[];
   counters(): CoreCounters;
+  /** Bytes that receivers hold of what is delivered and not stored. */
+  readonly unstoredBytes: number;
   /** Sends `draining` to every session, ends them, saves offsets, closes queues. Twice is fine. */
   drain(): Promise<void>;
   /** Stops at once, as a crash would: nothing is saved. For tests and the demo. */

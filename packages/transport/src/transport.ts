@@ -81,6 +81,10 @@ export interface ConsumeOptions {
 export interface QueueConsumer {
   /** Acks every delivery of that channel up to and with `tag`. False, and nothing happens, when the channel is not the open one. */
   ackUpTo(channel: number, tag: number): boolean;
+  /** Closes the channel, so that un-acked deliveries go back in order, and opens none until `resume`. Twice is fine; after `close`: nothing. */
+  pause(): void;
+  /** After `pause`: opens a channel again, with this prefetch; a later one has that of the options again. Not paused: nothing. */
+  resume(prefetch: number): void;
   /** Closes the channel (never `basic.cancel`), so that un-acked deliveries go back in order. Twice is fine. */
   close(): Promise<void>;
 }

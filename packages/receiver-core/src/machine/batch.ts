@@ -15,6 +15,8 @@ export interface Batch {
   readonly tag: number;
   readonly events: readonly EventSlice[];
   readonly quarantined: readonly QuarantinedEvent[];
+  /** Size of its messages' events, also of those that were taken out of it. */
+  readonly bytes: number;
 }
 
 /** A batch after something was taken out of it. */
@@ -33,8 +35,10 @@ export function mergeMessages(channel: number, messages: readonly PendingMessage
   const seen = new Map<string, EventSlice>();
   let repeats = 0;
   let tag = 0;
+  let bytes = 0;
   for (const message of messages) {
     tag = message.tag;
+    bytes += message.bytes;
     quarantined.push(...message.rejected);
     for (const event of message.events) {
       const identity = `${event.source}\0${event.id}`;
@@ -49,7 +53,7 @@ export function mergeMessages(channel: number, messages: readonly PendingMessage
       }
     }
   }
-  return { batch: { channel, tag, events, quarantined }, repeats };
+  return { batch: { channel, tag, events, quarantined, bytes }, repeats };
 }
 
 /** Takes out what the log has (W3): a repeat is dropped, an event with the id of another one goes to quarantine. */

@@ -23,13 +23,18 @@ export type Work =
   | { readonly kind: "resolving"; readonly batch: Batch }
   | { readonly kind: "waiting"; readonly batch: Batch; readonly after: "append" | "resolve" };
 
-/** State of the write side. `queue`: delivered and not yet in a batch, all of `channel`. `attempt`: failures in a row. */
+/**
+ * State of the write side. `queue`: delivered and not yet in a batch, all of `channel`; `queueBytes`: size of its events. `shed`: the queue is paused, for too much
+ * was held in memory. `attempt`: failures in a row.
+ */
 export interface ReceiverState {
   readonly phase: "claiming" | "running" | "fenced" | "stopped";
   readonly epoch: bigint;
   readonly head: Offset;
   readonly channel: number;
   readonly queue: readonly PendingMessage[];
+  readonly queueBytes: number;
+  readonly shed: boolean;
   readonly work: Work;
   readonly attempt: number;
 }
@@ -49,6 +54,10 @@ export type ReceiverInput =
   /** Epoch and head as the database has them, asked for now and then so that an idle writer learns that it was fenced. */
   | { readonly kind: "checked"; readonly epoch: bigint; readonly head: Offset }
   | { readonly kind: "retry" }
+  /** All receivers together hold more than they may: this one gives back what it has not begun to store (W8). */
+  | { readonly kind: "shed" }
+  /** There is room again. */
+  | { readonly kind: "room" }
   | { readonly kind: "reclaim" }
   | { readonly kind: "stop" };
 
@@ -74,6 +83,8 @@ export type ReceiverEffect =
   | { readonly kind: "count"; readonly repeats: number; readonly quarantined: number }
   /** Another writer has the log: close the queue, end the sessions. */
   | { readonly kind: "give-up" }
+  | { readonly kind: "pause-queue" }
+  | { readonly kind: "resume-queue" }
   | { readonly kind: "close-queue" };
 
 /** A state and what to do now, in order. */
@@ -82,24 +93,32 @@ export interface ReceiverStep {
   readonly effects: readonly ReceiverEffect[];
 }
 
-/** A receiver that must first take its log. */
-export function startReceiver(): ReceiverStep {
-  return {
-    state: { phase: "claiming", epoch: 0n, head: 0n, channel: 0, queue: [], work: { kind: "idle" }, attempt: 0 },
-    effects: [{ kind: "claim" }],
-  };
+/** Bytes of events that are in memory and not stored yet. */
+export function unstoredBytes({ queueBytes, work }: ReceiverState): number {
+  return queueBytes + (work.kind === "idle" ? 0 : work.batch.bytes);
 }
 
 const idle: Work = { kind: "idle" };
+
+/** Nothing of the queue is held. */
+const emptyQueue = { channel: 0, queue: [], queueBytes: 0 } as const;
+
+/** A receiver that must first take its log. */
+export function startReceiver(): ReceiverStep {
+  return {
+    state: { phase: "claiming", epoch: 0n, head: 0n, ...emptyQueue, shed: false, work: idle, attempt: 0 },
+    effects: [{ kind: "claim" }],
+  };
+}
 
 /** One step of the write side. Inputs that do not fit the state (late answers) change nothing. */
 export function stepReceiver(state: ReceiverState, input: ReceiverInput): ReceiverStep {
   switch (input.kind) {
     case "stop":
-      return { state: { ...state, phase: "stopped", queue: [], channel: 0, work: idle }, effects: [{ kind: "close-queue" }] };
+      return { state: { ...state, phase: "stopped", ...emptyQueue, work: idle }, effects: [{ kind: "close-queue" }] };
     case "reclaim":
       if (state.phase !== "fenced") return { state, effects: [] };
-      return { state: { ...state, phase: "claiming", attempt: 0, channel: 0, queue: [], work: idle }, effects: [{ kind: "claim" }] };
+      return { state: { ...state, phase: "claiming", attempt: 0, ...emptyQueue, shed: false, work: idle }, effects: [{ kind: "claim" }] };
     case "claimed":
       if (state.phase !== "claiming") return { state, effects: [] };
       return {
@@ -121,13 +140,19 @@ type RunningInput = Exclude<ReceiverInput, { kind: "stop" | "reclaim" | "claimed
 function stepRunning(state: ReceiverState, input: RunningInput): ReceiverStep {
   switch (input.kind) {
     case "opened":
-      return { state: { ...state, channel: input.channel, queue: [] }, effects: [] };
+      return { state: { ...state, ...emptyQueue, channel: input.channel }, effects: [] };
     case "closed":
       // W1: what is not in an append is forgotten with its channel; it comes again.
-      return input.channel === state.channel ? { state: { ...state, channel: 0, queue: [] }, effects: [] } : { state, effects: [] };
+      return { state: input.channel === state.channel ? { ...state, ...emptyQueue } : state, effects: [] };
     case "delivered":
       if (input.channel !== state.channel) return { state, effects: [] };
-      return nextBatch({ ...state, queue: [...state.queue, input.message] }, []);
+      return nextBatch({ ...state, queue: [...state.queue, input.message], queueBytes: state.queueBytes + input.message.bytes }, []);
+    case "shed":
+      if (state.shed) return { state, effects: [] };
+      return { state: { ...state, ...emptyQueue, shed: true }, effects: [{ kind: "pause-queue" }] };
+    case "room":
+      if (!state.shed) return { state, effects: [] };
+      return { state: { ...state, shed: false }, effects: [{ kind: "resume-queue" }] };
     case "checked":
       if (input.epoch !== state.epoch) return fenced(state);
       // With an append in flight its own answer tells the head.
@@ -212,7 +237,7 @@ function nextBatch(state: ReceiverState, before: readonly ReceiverEffect[]): Rec
     taken += 1;
   }
   const { batch, repeats } = mergeMessages(state.channel, state.queue.slice(0, taken));
-  const rest = { ...state, queue: state.queue.slice(taken) };
+  const rest = { ...state, queue: state.queue.slice(taken), queueBytes: state.queueBytes - bytes };
   const counted = batch.quarantined.length + repeats > 0;
   const effects: readonly ReceiverEffect[] = counted
     ? [...before, { kind: "count", repeats, quarantined: batch.quarantined.length }]
@@ -235,7 +260,7 @@ function retry(state: ReceiverState): ReceiverStep {
 
 function fenced(state: ReceiverState): ReceiverStep {
   return {
-    state: { ...state, phase: "fenced", queue: [], channel: 0, work: idle },
+    state: { ...state, phase: "fenced", ...emptyQueue, work: idle },
     effects: [{ kind: "close-queue" }, { kind: "give-up" }],
   };
 }

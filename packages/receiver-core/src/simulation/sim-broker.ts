@@ -80,6 +80,8 @@ export class SimBroker {
     if (events.length > 1) cover("pack");
     const bytes = events.reduce((sum, event) => sum + event.bytes.length, 0);
     this.#toReceiver({ kind: "delivered", channel: delivery.channel, message: { tag: delivery.tag, events, rejected: [], bytes } });
+    // Other receivers may have used up the memory.
+    if (this.#world.faults && this.#world.random.chance(0.02)) this.#toReceiver({ kind: "shed" });
   }
 
   loseChannel(): void {
@@ -167,15 +169,27 @@ export class SimBroker {
       case "count":
         if (effect.repeats > 0) cover("repeat-dropped");
         return;
+      case "pause-queue":
+        cover("shed");
+        this.#leaveQueue();
+        network.send(`timer-${this.id}`, this.#alive, () => this.#toReceiver({ kind: "room" }));
+        return;
+      case "resume-queue":
+        this.#consuming = true;
+        return;
       case "close-queue":
-        this.#consuming = false;
-        this.#channel = 0;
-        queue.close(this.id);
+        this.#leaveQueue();
         return;
       case "give-up":
         cover("fenced");
         for (const name of this.#consumers.keys()) this.#toConsumer(name, { kind: "shut", error: new WarrenError("FENCED", "simulated") });
     }
+  }
+
+  #leaveQueue(): void {
+    this.#consuming = false;
+    this.#channel = 0;
+    this.#world.queue.close(this.id);
   }
 
   #append({ epoch, head, events }: { readonly epoch: bigint; readonly head: bigint; readonly events: readonly EventSlice[] }): void {

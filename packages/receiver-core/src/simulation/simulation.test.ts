@@ -23,6 +23,7 @@ const interesting = [
   "resend",
   "resolved-stored",
   "save-fenced",
+  "shed",
   "side-fenced",
   "side-settled",
   "silent",

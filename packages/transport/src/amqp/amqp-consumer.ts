@@ -24,6 +24,9 @@ export class AmqpConsumer implements QueueConsumer {
   #told: string | undefined;
   #retry: Timer | undefined;
   #closed = false;
+  #paused = false;
+  /** Of the next channel alone. */
+  #nextPrefetch: number | undefined;
   #opening: Promise<void> | undefined;
 
   constructor(deps: AmqpConsumerDeps, options: ConsumeOptions) {
@@ -46,11 +49,37 @@ export class AmqpConsumer implements QueueConsumer {
     }
   }
 
+  pause(): void {
+    if (this.#closed || this.#paused) return;
+    this.#paused = true;
+    this.#retry?.cancel();
+    // What is being opened sees that we paused; the next one waits for both.
+    this.#opening = Promise.all([this.#opening, this.#release()]).then(() => undefined);
+  }
+
+  resume(prefetch: number): void {
+    if (this.#closed || !this.#paused) return;
+    this.#paused = false;
+    this.#nextPrefetch = prefetch;
+    this.#opening = (this.#opening ?? Promise.resolve()).then(() =>
+      this.#wanted && this.#channel === undefined ? this.#open() : undefined,
+    );
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#retry?.cancel();
     await this.#opening;
+    await this.#release();
+  }
+
+  /** A channel is to be open. */
+  get #wanted(): boolean {
+    return !this.#closed && !this.#paused;
+  }
+
+  async #release(): Promise<void> {
     const open = this.#channel;
     this.#channel = undefined;
     // The channel, not the subscription: basic.cancel would leave un-acked messages out of order.
@@ -70,8 +99,9 @@ export class AmqpConsumer implements QueueConsumer {
       await declareQueue(connection, topology);
       this.#existing = true;
       const channel = await connection.channel();
-      await channel.prefetch(prefetch, false);
-      if (this.#closed) return await channel.close();
+      await channel.prefetch(this.#nextPrefetch ?? prefetch, false);
+      if (!this.#wanted) return await channel.close();
+      this.#nextPrefetch = undefined;
       await this.#consume(channel);
       this.#attempt = 0;
       this.#told = undefined;
@@ -109,11 +139,11 @@ export class AmqpConsumer implements QueueConsumer {
     if (this.#channel?.number !== number) return;
     this.#channel = undefined;
     this.#options.handler.closed(number, reason);
-    if (!this.#closed) this.#again(0);
+    if (this.#wanted) this.#again(0);
   }
 
   #failed(error: WarrenError): void {
-    if (this.#closed) return;
+    if (!this.#wanted) return;
     this.#attempt += 1;
     if (this.#told !== error.message) {
       this.#told = error.message;
@@ -126,7 +156,7 @@ export class AmqpConsumer implements QueueConsumer {
     const delay = attempt === 0 ? 0 : this.#deps.connection.nextDelay(attempt);
     this.#retry?.cancel();
     this.#retry = this.#deps.clock.after(delay, () => {
-      if (!this.#closed) this.#opening = this.#open();
+      if (this.#wanted) this.#opening = this.#open();
     });
   }
 }

@@ -182,6 +182,33 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
       await recorder.until("got 2");
     });
 
+    test("W8: a consumer that pauses gives everything back in order, and takes it again with the prefetch it resumes with", async () => {
+      const sender = await publisher();
+      const recorder = new Recorder();
+      const consumer = consume(recorder);
+      await recorder.until("opened 1");
+      for (let n = 1; n <= 5; n += 1) await sender.publish(message(String(n)));
+      await recorder.until("got 5");
+      expect(consumer.ackUpTo(1, recorder.deliveries[0]?.tag ?? 0)).toBe(true);
+      consumer.pause();
+      consumer.pause();
+      await recorder.until("closed 1 closed-by-us");
+      expect(consumer.ackUpTo(1, recorder.deliveries[1]?.tag ?? 0)).toBe(false);
+      await sender.publish(message("6"));
+      consumer.resume(2);
+      consumer.resume(5);
+      await recorder.until("again 3");
+      expect(recorder.lines.slice(7)).toEqual(["opened 2", "again 2", "again 3"]);
+      consumer.ackUpTo(2, recorder.deliveries.at(-1)?.tag ?? 0);
+      await recorder.until("again 5");
+      consumer.ackUpTo(2, recorder.deliveries.at(-1)?.tag ?? 0);
+      await recorder.until("got 6");
+      expect(recorder.lines.slice(7)).toEqual(["opened 2", "again 2", "again 3", "again 4", "again 5", "got 6"]);
+      await consumer.close();
+      consumer.resume(1);
+      await recorder.until("closed 2 closed-by-us");
+    });
+
     test("W4: hands a queue over in order when its consumer closes", async () => {
       const [first, second] = [new Recorder(), new Recorder()];
       const sender = await publisher();

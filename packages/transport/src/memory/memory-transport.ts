@@ -94,6 +94,9 @@ class MemoryConsumer implements QueueConsumer {
   #told: string | undefined;
   #retry: Timer | undefined;
   #closed = false;
+  #paused = false;
+  /** Of the next channel alone. */
+  #nextPrefetch: number | undefined;
 
   constructor(broker: MemoryBroker, clock: Clock, options: ConsumeOptions) {
     this.#broker = broker;
@@ -109,20 +112,37 @@ class MemoryConsumer implements QueueConsumer {
     return true;
   }
 
+  pause(): void {
+    if (this.#closed || this.#paused) return;
+    this.#paused = true;
+    this.#release();
+  }
+
+  resume(prefetch: number): void {
+    if (this.#closed || !this.#paused) return;
+    this.#paused = false;
+    this.#nextPrefetch = prefetch;
+    void this.#tryOpen();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#release();
+  }
+
+  #release(): void {
     this.#retry?.cancel();
     const open = this.#open;
     this.#open = undefined;
     if (open === undefined) return;
     this.#broker.leave(this.#options.topology.queue.name, open.channel);
-    this.#options.handler.closed(open.number, { kind: "closed-by-us", detail: "closed" });
+    queueMicrotask(() => this.#options.handler.closed(open.number, { kind: "closed-by-us", detail: "closed" }));
   }
 
   async #tryOpen(): Promise<void> {
     const { topology, prefetch, handler, queueMissing } = this.#options;
-    if (this.#closed) return;
+    if (this.#closed || this.#paused) return;
     try {
       if (this.#broker.resetsSetup()) throw new WarrenError("TRANSPORT_UNAVAILABLE", "the connection was reset while it was set up");
       ensureExchange(this.#broker, topology.exchange);
@@ -136,13 +156,13 @@ class MemoryConsumer implements QueueConsumer {
       this.#retry = this.#clock.after(retryMs, () => void this.#tryOpen());
       return;
     }
-    if (this.#closed) return;
+    if (this.#closed || this.#paused || this.#open !== undefined) return;
     this.#told = undefined;
     this.#channels += 1;
     const number = this.#channels;
     const mine = (): boolean => this.#open?.number === number;
     const channel: MemoryChannel = {
-      prefetch,
+      prefetch: this.#nextPrefetch ?? prefetch,
       unacked: [],
       tags: 0,
       deliver: (delivery) => {
@@ -152,6 +172,7 @@ class MemoryConsumer implements QueueConsumer {
         if (mine()) this.#lost(number, { kind, detail: kind });
       },
     };
+    this.#nextPrefetch = undefined;
     this.#open = { number, channel };
     handler.opened(number);
     this.#broker.open(topology.queue.name, channel);

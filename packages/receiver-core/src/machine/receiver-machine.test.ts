@@ -1,0 +1,55 @@
+import type { EventSlice } from "@warren/protocol";
+import { describe, expect, test } from "vitest";
+import { startReceiver, stepReceiver, unstoredBytes, type ReceiverInput, type ReceiverStep } from "./receiver-machine.ts";
+
+const slice = (id: string, size: number): EventSlice => ({ bytes: new Uint8Array(size), id, source: "s", type: "t", deduplicated: true });
+const delivered = (channel: number, tag: number, size = 10): ReceiverInput => ({
+  kind: "delivered",
+  channel,
+  message: { tag, events: [slice(`${channel}-${tag}`, size)], rejected: [], bytes: size },
+});
+const claimed: ReceiverInput = { kind: "claimed", claim: { epoch: 1n, headOffset: 0n, oldestOffset: 1n, logId: "log" } };
+const stored = (firstOffset: bigint, count: number): ReceiverInput => ({
+  kind: "append-answered",
+  result: { kind: "appended", segment: { firstOffset, count, bytes: new Uint8Array(), eventEnds: new Uint32Array(), recordedAt: 0 } },
+});
+
+/** Feeds inputs one by one; the state after them, and what the last one had done. */
+function run(...inputs: readonly ReceiverInput[]): ReceiverStep {
+  return inputs.reduce((step, input) => stepReceiver(step.state, input), startReceiver());
+}
+
+describe("the write side of a receiver", () => {
+  test("W8: gives back what it has not begun to store, stores and does not ack what it has, and goes on when there is room", () => {
+    const begun = run(claimed, { kind: "opened", channel: 1 }, delivered(1, 1, 10), delivered(1, 2, 20), delivered(1, 3, 30));
+    expect(unstoredBytes(begun.state)).toBe(60);
+    const shed = stepReceiver(begun.state, { kind: "shed" });
+    expect(shed.effects).toEqual([{ kind: "pause-queue" }]);
+    expect(unstoredBytes(shed.state)).toBe(10);
+    expect(stepReceiver(shed.state, { kind: "shed" }).effects).toEqual([]);
+    // Under way when the channel closed.
+    const late = stepReceiver(shed.state, delivered(1, 4));
+    expect(unstoredBytes(late.state)).toBe(10);
+    const done = stepReceiver(late.state, stored(1n, 1));
+    expect(done.effects.map(({ kind }) => kind)).toEqual(["publish"]);
+    expect(unstoredBytes(done.state)).toBe(0);
+    const room = stepReceiver(done.state, { kind: "room" });
+    expect(room.effects).toEqual([{ kind: "resume-queue" }]);
+    expect(stepReceiver(room.state, { kind: "room" }).effects).toEqual([]);
+    const again = stepReceiver(stepReceiver(room.state, { kind: "opened", channel: 2 }).state, delivered(2, 1));
+    expect(again.effects.map(({ kind }) => kind)).toEqual(["append"]);
+  });
+
+  test("forgets that it gave back when it lost its log", () => {
+    const fenced = run(
+      claimed,
+      { kind: "opened", channel: 1 },
+      delivered(1, 1),
+      { kind: "shed" },
+      { kind: "append-answered", result: { kind: "fenced" } },
+    );
+    expect(fenced.effects.map(({ kind }) => kind)).toEqual(["close-queue", "give-up"]);
+    const again = stepReceiver(stepReceiver(fenced.state, { kind: "reclaim" }).state, claimed);
+    expect(stepReceiver(again.state, { kind: "room" }).effects).toEqual([]);
+  });
+});
