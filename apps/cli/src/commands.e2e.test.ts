@@ -7,6 +7,9 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest"
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 
+/** A command takes most of a second to start, and more on a busy machine. */
+const patient = { timeout: 20_000 };
+
 interface Run {
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
   readonly ended: Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }>;
@@ -38,7 +41,7 @@ describe("the commands, on `serve all`", () => {
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line) as unknown);
   }
-  const caughtUp = (run: Run) => vi.waitFor(() => expect(run.output().stderr).toContain("caughtUp"), { timeout: 20_000 });
+  const caughtUp = (run: Run) => vi.waitFor(() => expect(run.output().stderr).toContain("caughtUp"), patient);
 
   beforeAll(async () => {
     const [brokerPort = 0, archiverPort = 0] = await freePorts(2);
@@ -73,10 +76,12 @@ describe("the commands, on `serve all`", () => {
     await rows("pub", "order.paid", '{"n":{n}}', "--count", "2");
     const { WARREN_AMQP_URL: amqp = "", WARREN_NAMESPACE: namespace } = env;
     await rows("pub", "order.sent", "a text", "--amqp", amqp, "--exchange", `${namespace}.events`);
-    await vi.waitFor(async () =>
-      expect(await rows("consumer", "info", "billing")).toMatchObject([
-        { name: "billing", state: "asleep", acked: "1", head: "4", lag: "3" },
-      ]),
+    await vi.waitFor(
+      async () =>
+        expect(await rows("consumer", "info", "billing")).toMatchObject([
+          { name: "billing", state: "asleep", acked: "1", head: "4", lag: "3" },
+        ]),
+      patient,
     );
     const again = await warren("sub", "order.#", "--consumer", "billing", "--count", "3", "-o", "ndjson").ended;
     const events = again.stdout
@@ -105,7 +110,7 @@ describe("the commands, on `serve all`", () => {
   test("an operator pauses, moves, looks at parked events, retries, discards and removes", async () => {
     const name = "operated";
     const parker = createSubscriber({ brokerUrl: env["WARREN_BROKER_URL"] ?? "" }).subscribe({ consumer: name, patterns: ["op.#"] });
-    await vi.waitFor(() => expect(parker.current.kind).toBe("caughtUp"));
+    await vi.waitFor(() => expect(parker.current.kind).toBe("caughtUp"), patient);
     await rows("pub", "op.x", '{"n":{n}}', "--count", "3");
     const running = parker.run(
       ({ offset }) => {
@@ -113,7 +118,7 @@ describe("the commands, on `serve all`", () => {
       },
       { retries: 0 },
     );
-    await vi.waitFor(() => expect(parker.ackedOffset).toBe(3n));
+    await vi.waitFor(() => expect(parker.ackedOffset).toBe(3n), patient);
     expect(await rows("consumer", "parked", "ls", name, "--payload")).toMatchObject([
       { offset: "1", type: "op.x", attempts: 1, retrying: false, reason: "not this one", event: { text: '{"n":1}' } },
       { offset: "2" },
@@ -126,7 +131,7 @@ describe("the commands, on `serve all`", () => {
     expect(await rows("consumer", "parked", "discard", name, "2")).toMatchObject([{ events: "1", done: true }]);
     const again = await warren("sub", "op.#", "--consumer", name, "--count", "1", "-o", "ndjson").ended;
     expect(JSON.parse(again.stdout)).toMatchObject({ offset: "1", retried: { reason: "not this one", attempts: 1 } });
-    await vi.waitFor(async () => expect(await rows("consumer", "parked", "ls", name)).toEqual([]));
+    await vi.waitFor(async () => expect(await rows("consumer", "parked", "ls", name)).toEqual([]), patient);
 
     expect(await rows("consumer", "seek", name, "earliest", "--dry-run")).toMatchObject([{ from: "3", to: "0", done: false }]);
     expect(await rows("consumer", "seek", name, "1")).toMatchObject([{ from: "3", to: "1", done: true }]);
@@ -163,11 +168,11 @@ describe("the commands, on `serve all`", () => {
   test.skipIf(spawnSync("curl", ["--version"]).status !== 0)("curl publishes JSON and follows", async () => {
     const url = env["WARREN_BROKER_URL"] ?? "";
     const following = start("curl", ["-sN", `${url}/v1/follow?pattern=curl.%23`]);
-    await vi.waitFor(() => expect(following.output().stdout).toContain("caughtUp"), { timeout: 20_000 });
+    await vi.waitFor(() => expect(following.output().stdout).toContain("caughtUp"), patient);
     const body = JSON.stringify({ events: [{ id: "c1", source: "/curl", type: "curl.a", text: "hello" }] });
     const sent = start("curl", ["-s", `${url}/warren.v1.PublishService/Publish`, "-H", "content-type: application/json", "-d", body]);
     expect(JSON.parse((await sent.ended).stdout)).toEqual({ outcomes: [{ id: "c1", status: "OUTCOME_STATUS_OK" }] });
-    await vi.waitFor(() => expect(following.output().stdout).toMatch(/id: 1\ndata: {"id":"c1"/), { timeout: 20_000 });
+    await vi.waitFor(() => expect(following.output().stdout).toMatch(/id: 1\ndata: {"id":"c1"/), patient);
     following.child.kill("SIGKILL");
     await following.ended;
   });

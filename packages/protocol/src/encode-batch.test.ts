@@ -6,8 +6,9 @@ import { connectNodeAdapter, createConnectTransport, createGrpcTransport, create
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodedToSend, encodeBatch } from "./encode-batch.ts";
 import type { EncodedBatch } from "./encoded-batch.ts";
-import { encodeEvent, recordedEvents, toEvent } from "./event.ts";
+import { encodeEvent, toEvent } from "./event.ts";
 import { SubscribeResponseSchema, SubscriptionService } from "./gen/warren/v1/subscription_pb.ts";
+import { recordedAtOf, StoredEvent } from "./recorded-event.ts";
 import { joinSlices } from "./walker/walk-batch.ts";
 
 const slices = Array.from({ length: 5 }, (_, i) =>
@@ -56,7 +57,8 @@ describe("encodeBatch()", () => {
         const client = createClient(SubscriptionService, open({ baseUrl: url, httpVersion: "2", useBinaryFormat }));
         for await (const { frame } of client.follow({ open: { knownOffset: BigInt(from), maxInFlight: count } })) {
           if (frame.case !== "batch") throw new Error("not a batch");
-          const events = recordedEvents(frame.value);
+          const { firstOffset, events: sent } = frame.value;
+          const events = sent.map((event, i) => new StoredEvent(event, firstOffset + BigInt(i), recordedAtOf(frame.value)));
           expect(events.map(({ offset, id, data }) => ({ offset, id, data }))).toEqual(
             Array.from({ length: count }, (_, i) => ({
               offset: 41n + BigInt(from + i),

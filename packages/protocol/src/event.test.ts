@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isWarrenError } from "./errors.ts";
-import { decodeEvent, encodeEvent, toEvent, toRecordedEvent, type NewEvent } from "./event.ts";
+import { decodeEvent, encodeEvent, toEvent, type NewEvent } from "./event.ts";
+import { StoredEvent } from "./recorded-event.ts";
 import { anyEvent, newEvent } from "./testing/any-event.ts";
 
 const defaults = { id: "made", now: new Date(5) };
 const made = (more: Partial<NewEvent>) => toEvent({ type: "a.b", source: "/s", ...more }, defaults);
-const recorded = (more: Partial<NewEvent>) => toRecordedEvent(decodeEvent(encodeEvent(made(more)).bytes), 7n, new Date(9));
+const recorded = (more: Partial<NewEvent>) => new StoredEvent(decodeEvent(encodeEvent(made(more)).bytes), 7n, new Date(9));
 
 describe("an event, published and received", () => {
   test.each<[string, unknown, string | undefined, string]>([
@@ -31,7 +32,7 @@ describe("an event, published and received", () => {
   });
 
   test("parses its data when it is asked for, once", () => {
-    const event = toRecordedEvent(newEvent({ dataContentType: "application/json", body: { case: "text", value: "{" } }), 1n, new Date());
+    const event = new StoredEvent(newEvent({ dataContentType: "application/json", body: { case: "text", value: "{" } }), 1n, new Date());
     expect(event.type).toBe("order.created");
     expect(() => event.data).toThrow(SyntaxError);
     const good = recorded({ data: { a: 1 } });

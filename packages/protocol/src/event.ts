@@ -1,9 +1,8 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Offset } from "./encoded-batch.ts";
+import { timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { WarrenError } from "./errors.ts";
 import type { EventSlice } from "./event-slice.ts";
-import { EventSchema, PackSchema, type Event, type EventBatch } from "./gen/warren/v1/event_pb.ts";
+import { EventSchema, PackSchema, type Event } from "./gen/warren/v1/event_pb.ts";
 import { checkEventToPublish } from "./validation.ts";
 import { walkEvent } from "./walker/walk-event.ts";
 import { WireReader } from "./walker/wire.ts";
@@ -27,27 +26,8 @@ export interface NewEvent {
   readonly extensions?: Readonly<Record<string, string>> | undefined;
 }
 
-/** An event of a receiver's log, or of the archive. */
-export interface RecordedEvent {
-  readonly offset: Offset;
-  readonly recordedAt: Date;
-  readonly id: string;
-  readonly source: string;
-  readonly type: string;
-  readonly subject: string | undefined;
-  readonly time: Date | undefined;
-  readonly dataContentType: string | undefined;
-  readonly dataSchema: string | undefined;
-  readonly partitionKey: string | undefined;
-  readonly extensions: ReadonlyMap<string, string>;
-  /** The payload: parsed when its content type is JSON (a parse error throws here), text when it was sent as text, else bytes. */
-  readonly data: unknown;
-  /** The payload's bytes. */
-  readonly bytes: Uint8Array;
-}
-
-const utf8 = new TextEncoder();
-const isJson = (contentType: string): boolean => /^[^;]*[/+]json\s*(;|$)/i.test(contentType);
+/** Whether a content type is JSON's, or of a format written in it. */
+export const isJson = (contentType: string): boolean => /^[^;]*[/+]json\s*(;|$)/i.test(contentType);
 
 /** What an application publishes, as a message: defaults filled in. Throws EVENT_INVALID for data or a time that cannot be written; `encodeEvent` checks the rest. */
 export function toEvent(event: NewEvent, defaults: { readonly id: string; readonly now: Date }): Event {
@@ -113,44 +93,4 @@ export function encodeEvent(event: Event): EventSlice {
 export function decodeEvent(bytes: Uint8Array): Event {
   const [event] = fromBinary(PackSchema, bytes).events;
   return event ?? create(EventSchema);
-}
-
-/** The events of a batch that came over the stream. */
-export function recordedEvents(batch: EventBatch): readonly RecordedEvent[] {
-  const recordedAt = batch.recordedAt === undefined ? new Date(0) : timestampDate(batch.recordedAt);
-  return batch.events.map((event, index) => toRecordedEvent(event, batch.firstOffset + BigInt(index), recordedAt));
-}
-
-/** An event with its place. The payload is parsed when it is asked for, once. */
-export function toRecordedEvent(event: Event, offset: Offset, recordedAt: Date): RecordedEvent {
-  const given = (value: string): string | undefined => (value === "" ? undefined : value);
-  let parsed: { readonly data: unknown } | undefined;
-  return {
-    offset,
-    recordedAt,
-    id: event.id,
-    source: event.source,
-    type: event.type,
-    subject: given(event.subject),
-    time: event.time === undefined ? undefined : timestampDate(event.time),
-    dataContentType: given(event.dataContentType),
-    dataSchema: given(event.dataSchema),
-    partitionKey: given(event.partitionKey),
-    extensions: new Map(Object.entries(event.extensions)),
-    get data() {
-      parsed ??= { data: dataOf(event) };
-      return parsed.data;
-    },
-    get bytes() {
-      if (event.body.case === "data") return event.body.value;
-      return event.body.case === "text" ? utf8.encode(event.body.value) : new Uint8Array();
-    },
-  };
-}
-
-function dataOf(event: Event): unknown {
-  const { body } = event;
-  if (body.case === undefined) return undefined;
-  if (!isJson(event.dataContentType)) return body.value;
-  return JSON.parse(body.case === "text" ? body.value : new TextDecoder().decode(body.value));
 }

@@ -1,13 +1,14 @@
 // Symbols above the line are for users of the SDK; those below are for other packages of Warren.
 export { ErrorStatus, isWarrenError, WarrenError, type ErrorCode, type StatusName } from "./errors.ts";
-export type { NewEvent, RecordedEvent } from "./event.ts";
+export type { NewEvent } from "./event.ts";
 
 export { assert, must, unreachable } from "./assert.ts";
 export { backoffDelay } from "./backoff.ts";
 export { decodedToSend, encodeBatch, type Codec } from "./encode-batch.ts";
 export { lastOffsetOf, type EncodedBatch, type Offset } from "./encoded-batch.ts";
 export { QuarantineReasons, type EventSlice, type QuarantinedEvent, type QuarantineReason } from "./event-slice.ts";
-export { decodeEvent, encodeEvent, recordedEvents, toEvent, toRecordedEvent } from "./event.ts";
+export { decodeEvent, encodeEvent, toEvent } from "./event.ts";
+export { recordedAtOf, StoredEvent, type RecordedEvent } from "./recorded-event.ts";
 export { Limits, Times } from "./limits.ts";
 export {
   addRange,

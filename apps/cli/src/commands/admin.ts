@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { toRecordedEvent } from "@warren/protocol";
+import { StoredEvent } from "@warren/protocol";
 import { AdminService, ArchiveService, EventSchema, type ArchivedEvent } from "@warren/protocol/v1";
 import type { Command } from "commander";
 import { print, printRows, toJsonLine } from "../output.ts";
@@ -74,7 +74,7 @@ export function addArchiveCommands(program: Command): void {
           event: toJson(EventSchema, event),
         }),
       );
-    const { type, source, id, data } = toRecordedEvent(event, position, new Date());
+    const { type, source, id, data } = new StoredEvent(event, position, new Date());
     print(`${position}  ${type}  ${source}  ${id}  ${JSON.stringify(data)?.slice(0, 80) ?? ""}`);
   };
   withServerOptions(archive.command("get <source> <id>").description("one event")).action(

@@ -1,4 +1,5 @@
-import type { RecordedEvent } from "@warren/protocol";
+import { StoredEvent, type Offset, type RecordedEvent } from "@warren/protocol";
+import type { Event } from "@warren/protocol/v1";
 import type { Failure } from "../machine/session-machine.ts";
 
 /** An event, to be settled when it is dealt with: acked, or parked. */
@@ -11,16 +12,22 @@ export interface SubscribedEvent extends RecordedEvent {
   park(this: void, reason: string, attempts?: number): void;
 }
 
-/** An event with its ways to be settled. Keeps the getters of the event: `data` is parsed when it is asked for. */
-export function subscribed(
-  event: RecordedEvent,
-  settle: { readonly ack: () => void; readonly park: (failure: Failure) => void },
-  retried?: Failure,
-): SubscribedEvent {
-  return Object.defineProperties(Object.create(null), {
-    ...Object.getOwnPropertyDescriptors(event),
-    retried: { value: retried, enumerable: true },
-    ack: { value: settle.ack },
-    park: { value: (reason: string, attempts = 1) => settle.park({ reason, attempts }) },
-  }) as SubscribedEvent;
+/** What becomes of an event. */
+export interface Settle {
+  readonly ack: () => void;
+  readonly park: (failure: Failure) => void;
+}
+
+/** An event with its ways to be settled. */
+export class SettleableEvent extends StoredEvent implements SubscribedEvent {
+  readonly retried: Failure | undefined;
+  readonly ack: SubscribedEvent["ack"];
+  readonly park: SubscribedEvent["park"];
+
+  constructor(event: Event, offset: Offset, recordedAt: Date, settle: Settle, retried?: Failure) {
+    super(event, offset, recordedAt);
+    this.retried = retried;
+    this.ack = settle.ack;
+    this.park = (reason, attempts = 1) => settle.park({ reason, attempts });
+  }
 }

@@ -1,14 +1,5 @@
-import {
-  backoffDelay,
-  recordedEvents,
-  Times,
-  WarrenError,
-  type Clock,
-  type ErrorCode,
-  type RecordedEvent,
-  type Timer,
-} from "@warren/protocol";
-import type { EventBatch, Gap, Refused, SideDelivery, SubscribeResponse } from "@warren/protocol/v1";
+import { backoffDelay, recordedAtOf, Times, WarrenError, type Clock, type ErrorCode, type Offset, type Timer } from "@warren/protocol";
+import type { Event, EventBatch, Gap, Refused, SideDelivery, SubscribeResponse } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
 import {
   startSession,
@@ -21,7 +12,7 @@ import {
 import { EventQueue } from "./event-queue.ts";
 import { runHandlers, type Handler, type RunOptions } from "./run-handlers.ts";
 import type { OpenStream, SubscriberStream } from "./stream.ts";
-import { subscribed, type SubscribedEvent } from "./subscribed-event.ts";
+import { SettleableEvent, type SubscribedEvent } from "./subscribed-event.ts";
 import { toOpen, type SubscriptionOptions, type SubscriptionStatus } from "./subscription-options.ts";
 
 /** What a subscription needs. */
@@ -272,25 +263,26 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     const effects = this.#dispatch({ kind: "batch", firstOffset: batch.firstOffset, count: batch.events.length });
     const handOver = effects.find((effect) => effect.kind === "hand-over");
     if (handOver === undefined) return;
-    const events = recordedEvents(batch).slice(handOver.from);
-    await this.#queue.push(events.map((event) => this.#withAck(event)));
+    const { from } = handOver;
+    const recordedAt = recordedAtOf(batch);
+    const first = batch.firstOffset + BigInt(from);
+    await this.#queue.push(batch.events.slice(from).map((event, i) => this.#withAck(event, first + BigInt(i), recordedAt)));
   }
 
   async #side({ deliveryId, batch, reason, attempts }: SideDelivery): Promise<void> {
     const effects = this.#dispatch({ kind: "side", deliveryId });
-    const [event] = batch === undefined ? [] : recordedEvents(batch);
-    if (event === undefined || !effects.some((effect) => effect.kind === "hand-side")) return;
+    const event = batch?.events[0];
+    if (batch === undefined || event === undefined || !effects.some((effect) => effect.kind === "hand-side")) return;
     const settle = {
       ack: () => void this.#dispatch({ kind: "side-done", deliveryId }),
       park: (failure: Failure) => void this.#dispatch({ kind: "side-failed", deliveryId, failure }),
     };
-    await this.#queue.push([subscribed(event, settle, { reason, attempts })]);
+    await this.#queue.push([new SettleableEvent(event, batch.firstOffset, recordedAtOf(batch), settle, { reason, attempts })]);
   }
 
-  #withAck(event: RecordedEvent): SubscribedEvent {
-    const { offset } = event;
+  #withAck(event: Event, offset: Offset, recordedAt: Date): SubscribedEvent {
     const { moves } = this.#state;
-    return subscribed(event, {
+    return new SettleableEvent(event, offset, recordedAt, {
       ack: () => void this.#dispatch({ kind: "done", offset, moves }),
       park: (failure) => void this.#dispatch({ kind: "failed", offset, moves, failure }),
     });
