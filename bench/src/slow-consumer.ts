@@ -1,20 +1,18 @@
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import { createPublisher, createSubscriber, type Publisher, type Subscription } from "@warren/client";
+import { createSubscriber, type Subscription } from "@warren/client";
 import { must } from "@warren/protocol";
 import { startRealSystem } from "@warren/testkit";
+import { nowMs, startFlow } from "./flow.ts";
 
 /*
  * A subscriber stops reading while events flow. What does it cost the broker, and do the others notice? Two named consumers read all the time; a third one reads, then
- * takes nothing for a while (its connection stays up, its pings are answered), then reads again. Broker and archiver are processes; publisher and subscribers are this
- * one. Latency counts from the time at which an event was to be published (open loop), so a publisher that falls behind is no excuse.
+ * takes nothing for a while (its connection stays up, its pings are answered), then reads again. Broker and archiver are processes, the publisher is a thread, the
+ * subscribers are this one. Latency counts from the time at which an event was to be published (open loop), so a publisher that falls behind is no excuse.
  */
 
 const eventsPerSecond = 5_000;
-const tickMs = 5;
-/** An event of about 256 bytes on the wire. */
-const padding = "x".repeat(150);
 const goal = { memoryMiB: 64, latencyRatio: 2 };
 const patterns = ["bench.#"];
 
@@ -37,7 +35,7 @@ class Reader {
       const { n, at } = event.data as { readonly n: number; readonly at: number };
       if (n !== this.taken) this.wrong += 1;
       this.taken += 1;
-      this.#latencies.push(performance.now() - at);
+      this.#latencies.push(nowMs() - at);
       event.ack();
     }
   }
@@ -58,41 +56,6 @@ class Reader {
     this.#latencies = [];
     const at = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? Number.NaN;
     return { p50: at(0.5), p99: at(0.99) };
-  }
-}
-
-/** Publishes at a fixed rate until stopped. */
-class Flow {
-  published = 0;
-  failed = 0;
-  readonly #publisher: Publisher;
-  readonly #timer: NodeJS.Timeout;
-  readonly #began = performance.now();
-  #underWay: Promise<void>[] = [];
-
-  constructor(publisher: Publisher) {
-    this.#publisher = publisher;
-    this.#timer = setInterval(() => this.#tick(), tickMs);
-  }
-
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await Promise.all(this.#underWay);
-  }
-
-  #tick(): void {
-    const due = Math.floor(((performance.now() - this.#began) / 1000) * eventsPerSecond);
-    if (due <= this.published) return;
-    const events = Array.from({ length: due - this.published }, (_, i) => {
-      const n = this.published + i;
-      return { type: "bench.event", source: "/bench", data: { n, at: this.#began + (n * 1000) / eventsPerSecond, padding } };
-    });
-    this.published = due;
-    const sent = this.#publisher.publishAll(events).then((outcomes) => {
-      this.failed += outcomes.filter(({ kind }) => kind !== "ok").length;
-      this.#underWay = this.#underWay.filter((each) => each !== sent);
-    });
-    this.#underWay.push(sent);
   }
 }
 
@@ -132,12 +95,11 @@ export async function benchSlowConsumer(quick: boolean): Promise<boolean> {
   const names = ["steady-1", "steady-2", "slow"] as const;
   const readers = names.map((name) => new Reader(brokerUrl, name));
   const slow = must(readers[2], "there is a slow reader");
-  const publisher = createPublisher({ amqpUrl, exchange });
   try {
     const running = readers.map((reader) => reader.run());
     await until("subscribers live", 20, () => readers.every(({ subscription }) => subscription.current.kind === "caughtUp"));
     say(`${eventsPerSecond} events/s; warming up for ${seconds.warm} s, then ${seconds.baseline} s as the baseline`);
-    const flow = new Flow(publisher);
+    const flow = startFlow({ amqpUrl, exchange, eventsPerSecond });
     await wait(seconds.warm);
     for (const reader of readers) reader.latencies();
     const baselineMiB = await peakMiB(brokerPid, seconds.baseline);
@@ -146,14 +108,14 @@ export async function benchSlowConsumer(quick: boolean): Promise<boolean> {
     const resume = slow.stop();
     const stoppedMiB = await peakMiB(brokerPid, seconds.stopped);
     const stopped = readers.map((reader) => reader.latencies());
-    const missed = flow.published - slow.taken;
+    const missed = flow.count.published - slow.taken;
     const began = performance.now();
     say(`it reads again; ${missed} events wait for it`);
     resume();
-    await until("caught up", 120, () => flow.published - slow.taken < eventsPerSecond / 5);
+    await until("caught up", 120, () => flow.count.published - slow.taken < eventsPerSecond / 5);
     const caughtUp = (performance.now() - began) / 1000;
     await flow.stop();
-    await until("everyone has everything", 60, () => readers.every(({ taken }) => taken >= flow.published));
+    await until("everyone has everything", 60, () => readers.every(({ taken }) => taken >= flow.count.published));
     for (const { subscription } of readers) await subscription.close();
     await Promise.all(running);
 
@@ -163,7 +125,7 @@ export async function benchSlowConsumer(quick: boolean): Promise<boolean> {
       const figures = [before.p50, before.p99, during.p50, during.p99].map((ms) => ms.toFixed(1));
       return { ratio, line: `| ${name} | ${figures.join(" | ")} | ${ratio.toFixed(2)} |` };
     });
-    const wrong = readers.reduce((sum, reader) => sum + reader.wrong + Math.abs(reader.taken - flow.published), 0);
+    const wrong = readers.reduce((sum, reader) => sum + reader.wrong + Math.abs(reader.taken - flow.count.published), 0);
     const grown = stoppedMiB - baselineMiB;
     const ratio = Math.max(...rows.map((row) => row.ratio));
     process.stdout.write(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${eventsPerSecond} events/s\n\n`);
@@ -175,13 +137,12 @@ export async function benchSlowConsumer(quick: boolean): Promise<boolean> {
       `broker memory: peak ${baselineMiB.toFixed(0)} MiB before, ${stoppedMiB.toFixed(0)} MiB while it stops: ${grown.toFixed(0)} MiB more (goal < ${goal.memoryMiB})\n`,
     );
     process.stdout.write(
-      `caught up with ${missed} events in ${caughtUp.toFixed(1)} s, while ${eventsPerSecond} events/s more came; ${readers.length} x ${flow.published} events, ${wrong} lost, repeated or out of order, ${flow.failed} not published\n`,
+      `caught up with ${missed} events in ${caughtUp.toFixed(1)} s, while ${eventsPerSecond} events/s more came; ${readers.length} x ${flow.count.published} events, ${wrong} lost, repeated or out of order, ${flow.count.failed} not published\n`,
     );
-    const right = wrong === 0 && flow.failed === 0 && grown < goal.memoryMiB && ratio <= goal.latencyRatio;
+    const right = wrong === 0 && flow.count.failed === 0 && grown < goal.memoryMiB && ratio <= goal.latencyRatio;
     process.stdout.write(`${JSON.stringify({ grownMiB: Math.round(grown), p99Ratio: Number(ratio.toFixed(2)), missed, wrong, right })}\n`);
     return right;
   } finally {
-    await publisher.close();
     await Promise.all(readers.map(({ subscription }) => subscription.close()));
     await system.stop();
   }
