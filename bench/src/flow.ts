@@ -1,6 +1,5 @@
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { createPublisher } from "@warren/client";
-import { must } from "@warren/protocol";
 
 /** What to publish, and how fast. */
 export interface FlowOptions {
@@ -9,15 +8,12 @@ export interface FlowOptions {
   readonly eventsPerSecond: number;
 }
 
-/** What was published so far. */
-interface Count {
-  readonly published: number;
-  readonly failed: number;
-}
-
 /** Publishes at a fixed rate, in a thread of its own, until stopped. */
 export interface Flow {
-  readonly count: Count;
+  /** So far. */
+  readonly published: number;
+  /** Of these, with another outcome than ok. */
+  readonly failed: number;
   /** Resolves when the outcome of everything is known. */
   stop(): Promise<void>;
 }
@@ -26,51 +22,57 @@ export interface Flow {
 export const nowMs = (): number => performance.timeOrigin + performance.now();
 
 const tickMs = 5;
-const tellMs = 100;
 /** An event of about 256 bytes on the wire. */
 const padding = "x".repeat(150);
+/** Places of what both threads see. */
+const shared = { published: 0, failed: 1, stop: 2 };
 
 /** Begins to publish events `bench.event` with data `{n, at}`: a number from 0, and when it was to be published (open loop, `nowMs`). */
 export function startFlow(options: FlowOptions): Flow {
-  const worker = new Worker(new URL(import.meta.url), { workerData: options });
-  let count: Count = { published: 0, failed: 0 };
-  worker.on("message", (told: Count) => (count = told));
+  const seen = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
+  const worker = new Worker(new URL(import.meta.url), { workerData: { options, seen } });
   const ended = new Promise<void>((resolve, reject) => {
     worker.once("error", reject);
     worker.once("exit", () => resolve());
   });
   return {
-    get count() {
-      return count;
+    get published() {
+      return Atomics.load(seen, shared.published);
+    },
+    get failed() {
+      return Atomics.load(seen, shared.failed);
     },
     stop() {
-      worker.postMessage("stop");
+      Atomics.store(seen, shared.stop, 1);
       return ended;
     },
   };
 }
 
-function publish({ amqpUrl, exchange, eventsPerSecond }: FlowOptions): void {
-  const port = must(parentPort, "a worker has a parent");
+function publish({ amqpUrl, exchange, eventsPerSecond }: FlowOptions, seen: Int32Array): void {
   const publisher = createPublisher({ amqpUrl, exchange });
   const began = nowMs();
   let published = 0;
-  let failed = 0;
-  const tell = (): void => port.postMessage({ published, failed } satisfies Count);
-  const tick = (): void => {
+  const timer = setInterval(() => {
+    if (Atomics.load(seen, shared.stop) === 1) {
+      clearInterval(timer);
+      return void publisher.drain();
+    }
     const due = Math.floor(((nowMs() - began) / 1000) * eventsPerSecond);
     const events = Array.from({ length: due - published }, (_, i) => {
       const n = published + i;
       return { type: "bench.event", source: "/bench", data: { n, at: began + (n * 1000) / eventsPerSecond, padding } };
     });
     published = due;
-    void publisher.publishAll(events).then((outcomes) => (failed += outcomes.filter(({ kind }) => kind !== "ok").length));
-  };
-  const timers = [setInterval(tick, tickMs), setInterval(tell, tellMs)];
-  port.once("message", () => {
-    for (const timer of timers) clearInterval(timer);
-    void publisher.drain().then(tell);
-  });
+    Atomics.store(seen, shared.published, published);
+    void publisher
+      .publishAll(events)
+      .then((outcomes) => Atomics.add(seen, shared.failed, outcomes.filter(({ kind }) => kind !== "ok").length));
+    return undefined;
+  }, tickMs);
 }
 
-if (!isMainThread) publish(workerData as FlowOptions);
+if (!isMainThread) {
+  const { options, seen } = workerData as { readonly options: FlowOptions; readonly seen: Int32Array };
+  publish(options, seen);
+}
