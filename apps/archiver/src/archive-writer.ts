@@ -112,7 +112,16 @@ export class ArchiveWriter {
 
   async #append({ events, quarantined }: ArchiveBatch): Promise<void> {
     try {
-      const { stored, repeats, conflicts } = await this.#deps.store.append(events, quarantined);
+      const result = await this.#deps.store.append(events, quarantined);
+      if (result.kind === "refused") {
+        const size = { events: events.length, quarantined: quarantined.length };
+        this.#deps.logger.warn("the database refuses a batch; what it refuses is looked for and set aside", {
+          detail: result.detail,
+          ...size,
+        });
+        return this.#dispatch(result);
+      }
+      const { stored, repeats, conflicts } = result;
       this.#storeProblem = undefined;
       this.#counters.stored += stored;
       this.#counters.repeats += repeats;

@@ -45,7 +45,9 @@ export type AppendResult =
   /** Another head than the request's, but the same epoch: an append of ours, thought lost, came late. */
   | { readonly kind: "head-moved"; readonly headOffset: Offset }
   /** A newer writer has the log. */
-  | { readonly kind: "fenced" };
+  | { readonly kind: "fenced" }
+  /** The database will never take some value of the request, and does not say which (W12): find it by halves. `detail`: what the database said. */
+  | { readonly kind: "refused"; readonly detail: string };
 
 /** Reads a chunk. */
 export interface ReadRequest {

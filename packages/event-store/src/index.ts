@@ -1,3 +1,4 @@
+export { halve, setAside, type Storable } from "./bisect.ts";
 export type {
   AppendRequest,
   AppendResult,

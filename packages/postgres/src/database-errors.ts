@@ -18,7 +18,9 @@ export function classifyDatabaseError(error: unknown): DatabaseErrorKind {
   if (state === undefined) return "unavailable";
   if (state === "23505") return "unique";
   switch (state.slice(0, 2)) {
+    // Data exceptions, integrity constraints, program limits.
     case "22":
+    case "23":
     case "54":
       return "data";
     // Connection, rolled back (serialization, deadlock), resources, operator, lock time-outs, system, wrong password or role for now.
@@ -54,6 +56,14 @@ function isRefusal(error: unknown): boolean {
     ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"].includes(code) ||
     /timeout exceeded when trying to connect|Connection terminated due to connection timeout/i.test(error.message)
   );
+}
+
+/** Of what is kept of a refusal: enough to find its cause, whatever the message quotes. */
+const refusalLength = 500;
+
+/** What the database said of data that it does not take, for who looks after quarantine; it may quote the data. */
+export function describeRefusal(error: unknown): string {
+  return `PostgreSQL says ${sqlStateOf(error) ?? "nothing"}: ${reasonOf(error)}`.slice(0, refusalLength);
 }
 
 /** The error for the caller: what the database said stays in `cause`, SQL and data never reach a client. */

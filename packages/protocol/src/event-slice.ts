@@ -12,8 +12,8 @@ export interface EventSlice {
   readonly deduplicated: boolean;
 }
 
-/** Why no log can take an event. */
-export const QuarantineReasons = ["malformed", "bad_text", "missing_attribute", "too_large", "id_conflict"] as const;
+/** Why no log can take an event. `refused`: the database does not take it, although it passed every check of ours. */
+export const QuarantineReasons = ["malformed", "bad_text", "missing_attribute", "too_large", "id_conflict", "refused"] as const;
 /** Why no log can take an event. */
 export type QuarantineReason = (typeof QuarantineReasons)[number];
 

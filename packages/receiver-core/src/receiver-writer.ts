@@ -246,10 +246,19 @@ export class ReceiverWriter {
       const request = { receiverId: this.#row.receiverId, epoch, headOffset: head, events, quarantined };
       const result = await this.#deps.log.append(request);
       if (this.#state.channel > 0) this.#waitingFor = undefined;
+      if (result.kind === "refused") {
+        this.#deps.logger.warn("the database refuses a batch; what it refuses is looked for and set aside", {
+          detail: result.detail,
+          events: events.length,
+          quarantined: quarantined.length,
+        });
+      }
       this.#dispatch({ kind: "append-answered", result });
     } catch (error) {
       this.#failed("append failed", error);
-      this.#dispatch({ kind: isWarrenError(error, "STORE_UNAVAILABLE") ? "append-failed" : "append-unknown" });
+      // Every other error of the log says that nothing was done: tried again with back-off.
+      const unknown = isWarrenError(error, "OUTCOME_UNKNOWN") || !isWarrenError(error);
+      this.#dispatch({ kind: unknown ? "append-unknown" : "append-failed" });
     }
   }
 

@@ -66,4 +66,21 @@ describe("stepWriter()", () => {
       ),
     ).toEqual(["append 1 up to 1", "retry 1", "append 1 up to 1", "retry 2", "append 1 up to 1", "ack 1/1", "append 1 up to 2"]);
   });
+
+  test("W12: halves what the database refuses until it is found, sets it aside, and acks after the last part", () => {
+    const refused: WriterInput = { kind: "refused", detail: "says 22021" };
+    const stored: WriterInput = { kind: "stored" };
+    expect(drive(opened(1), delivered(1, 1, 4), refused, stored, refused, refused, stored, stored, delivered(1, 2), stored)).toEqual([
+      "append 4 up to 1",
+      "append 2 up to 1",
+      "append 2 up to 1",
+      "append 1 up to 1",
+      // Set aside: no event is left of it.
+      "append 0 up to 1",
+      "append 1 up to 1",
+      "ack 1/1",
+      "append 1 up to 2",
+      "ack 1/2",
+    ]);
+  });
 });

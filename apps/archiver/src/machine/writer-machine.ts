@@ -1,8 +1,10 @@
+import { halve, setAside } from "@warren/event-store";
 import type { EventSlice, QuarantinedEvent } from "@warren/protocol";
 
 /*
  * The archiver's write side. Pure. One append at a time; what arrives meanwhile is the next batch; acks after the commit, on the channel the deliveries
- * came from (W1). An append that failed in whatever way is repeated as it was: the archive stores an event once.
+ * came from (W1). An append that failed in whatever way is repeated as it was: the archive stores an event once. One
+ * that the database refuses is halved until what it refuses is found and set aside (W12).
  */
 
 /** One AMQP message, taken apart. */
@@ -20,11 +22,12 @@ export interface ArchiveBatch {
   readonly quarantined: readonly QuarantinedEvent[];
 }
 
-/** State. `work` is the batch being stored. */
+/** State. `work` is the part being stored of the batch under way, `rest` the parts that follow it. */
 export interface WriterState {
   readonly channel: number;
   readonly queue: readonly ArchivedMessage[];
   readonly work: ArchiveBatch | undefined;
+  readonly rest: readonly ArchiveBatch[];
   readonly attempt: number;
 }
 
@@ -34,6 +37,7 @@ export type WriterInput =
   | { readonly kind: "delivered"; readonly channel: number; readonly message: ArchivedMessage }
   | { readonly kind: "closed"; readonly channel: number }
   | { readonly kind: "stored" }
+  | { readonly kind: "refused"; readonly detail: string }
   | { readonly kind: "failed" }
   | { readonly kind: "retry" };
 
@@ -50,7 +54,7 @@ export interface WriterStep {
 }
 
 /** Nothing delivered yet. */
-export const idleWriter: WriterState = { channel: 0, queue: [], work: undefined, attempt: 0 };
+export const idleWriter: WriterState = { channel: 0, queue: [], work: undefined, rest: [], attempt: 0 };
 
 /** One step. `batchEvents`: a batch takes whole messages until it has so many events. */
 export function stepWriter(state: WriterState, input: WriterInput, batchEvents: number): WriterStep {
@@ -65,14 +69,31 @@ export function stepWriter(state: WriterState, input: WriterInput, batchEvents: 
     case "stored": {
       const { work } = state;
       if (work === undefined) return { state, effects: [] };
+      const [part, ...rest] = state.rest;
+      if (part !== undefined) return append({ ...state, rest }, part);
       const acks: WriterEffect[] = work.channel === state.channel ? [{ kind: "ack", channel: work.channel, tag: work.tag }] : [];
       return next({ ...state, work: undefined, attempt: 0 }, acks, batchEvents);
     }
+    case "refused": {
+      if (state.work === undefined) return { state, effects: [] };
+      const halves = halve(state.work);
+      if (halves !== undefined) return append({ ...state, rest: [halves[1], ...state.rest] }, halves[0]);
+      const aside = setAside(state.work, input.detail);
+      return aside === undefined ? later(state) : append(state, aside);
+    }
     case "failed":
-      return { state: { ...state, attempt: state.attempt + 1 }, effects: [{ kind: "retry-later", attempt: state.attempt + 1 }] };
+      return later(state);
     case "retry":
       return { state, effects: state.work === undefined ? [] : [{ kind: "append", batch: state.work }] };
   }
+}
+
+function later(state: WriterState): WriterStep {
+  return { state: { ...state, attempt: state.attempt + 1 }, effects: [{ kind: "retry-later", attempt: state.attempt + 1 }] };
+}
+
+function append(state: WriterState, part: ArchiveBatch): WriterStep {
+  return { state: { ...state, work: part, attempt: 0 }, effects: [{ kind: "append", batch: part }] };
 }
 
 function next(state: WriterState, before: readonly WriterEffect[], batchEvents: number): WriterStep {

@@ -24,12 +24,12 @@ export interface ArchivedEvent {
   readonly event: Event;
 }
 
-/** What an append did. Repeats were stored before, with the same type and data; conflicts (another event has the id) went to quarantine. */
-export interface ArchiveAppendResult {
-  readonly stored: number;
-  readonly repeats: number;
-  readonly conflicts: number;
-}
+/** What an append did. */
+export type ArchiveAppendResult =
+  /** Repeats were stored before, with the same type and data; conflicts (another event has the id) went to quarantine. */
+  | { readonly kind: "stored"; readonly stored: number; readonly repeats: number; readonly conflicts: number }
+  /** The database will never take some value, and does not say which (W12): nothing was written; find it by halves. */
+  | { readonly kind: "refused"; readonly detail: string };
 
 /**
  * Every event, once, a row each, so that SQL can ask anything. Appending the same events again is safe, also after an error of unknown outcome: the writer

@@ -44,7 +44,7 @@ describe("the archive on PostgreSQL", () => {
       body: { case: "data", value: Uint8Array.of(0, 255) },
     });
     const none = slice({ id: "none", body: { case: undefined } });
-    expect(await store.append([odd, slice({ id: "1" }), none], [])).toEqual({ stored: 3, repeats: 0, conflicts: 0 });
+    expect(await store.append([odd, slice({ id: "1" }), none], [])).toEqual({ kind: "stored", stored: 3, repeats: 0, conflicts: 0 });
     const events = await store.read(everything, 0n, 10);
     expect(events.map(({ position }) => position)).toEqual([1n, 2n, 3n]);
     expect(toBinary(PackSchema, create(PackSchema, { events: [events[0]?.event ?? create(EventSchema)] })).length).toBe(odd.bytes.length);
@@ -61,8 +61,8 @@ describe("the archive on PostgreSQL", () => {
     await store.append([a], []);
     const other = slice({ id: "r1", body: { case: "text", value: "another" } });
     const bad = { reason: "malformed" as const, detail: "cut off", bytes: Uint8Array.of(1) };
-    expect(await store.append([a, b, b, other], [bad])).toEqual({ stored: 1, repeats: 2, conflicts: 1 });
-    expect(await store.append([a, b, b, other], [bad])).toEqual({ stored: 0, repeats: 3, conflicts: 1 });
+    expect(await store.append([a, b, b, other], [bad])).toEqual({ kind: "stored", stored: 1, repeats: 2, conflicts: 1 });
+    expect(await store.append([a, b, b, other], [bad])).toEqual({ kind: "stored", stored: 0, repeats: 3, conflicts: 1 });
     expect(await store.head()).toBe(before + 2n);
     const { rows } = await sql`select reason from ${sql.id(schema, "quarantine")} order by reason`.execute(database.db);
     expect(rows).toEqual([{ reason: "id_conflict" }, { reason: "malformed" }]);
@@ -89,5 +89,14 @@ describe("the archive on PostgreSQL", () => {
     expect(await types({ patterns: ["f.#"], source: "/odd" })).toEqual(["f.a.b"]);
     expect(await types({ toTime: 1_000 })).toEqual([]);
     expect(await store.count({ patterns: ["f.#"], fromTime: Date.now() - 60_000 })).toBe(3n);
+  });
+
+  test("W12: says that a value is refused, and writes nothing of that append", async () => {
+    await sql`alter table ${sql.id(schema, "archived_events")} add check (subject <> 'poison')`.execute(database.db);
+    const before = await store.head();
+    const refused = await store.append([slice({ id: "p1" }), slice({ id: "p2", subject: "poison" })], []);
+    expect(refused).toMatchObject({ kind: "refused", detail: expect.stringContaining("23514") as string });
+    expect(await store.head()).toBe(before);
+    expect(await store.append([slice({ id: "p1" })], [])).toMatchObject({ kind: "stored", stored: 1 });
   });
 });

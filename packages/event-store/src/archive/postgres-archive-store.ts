@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { decodeEvent, must, sameContent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
 import { EventSchema, PackSchema, type Event } from "@warren/protocol/v1";
-import { migrate, toStoreError, type Database } from "@warren/postgres";
+import { classifyDatabaseError, describeRefusal, migrate, toStoreError, type Database } from "@warren/postgres";
 import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
 import type { CallOptions } from "../event-log.ts";
 import { eventKey } from "../event-key.ts";
@@ -48,17 +48,25 @@ class PostgresArchiveStore implements ArchiveStore {
     this.#table = (name) => sql.id(database.schema, name);
   }
 
-  append(events: readonly EventSlice[], quarantined: readonly QuarantinedEvent[], options?: CallOptions): Promise<ArchiveAppendResult> {
-    return this.#run(options, () =>
-      this.#db.transaction().execute(async (transaction) => {
+  async append(
+    events: readonly EventSlice[],
+    quarantined: readonly QuarantinedEvent[],
+    options?: CallOptions,
+  ): Promise<ArchiveAppendResult> {
+    options?.signal?.throwIfAborted();
+    try {
+      return await this.#db.transaction().execute(async (transaction): Promise<ArchiveAppendResult> => {
         // The one row is the lock: writers go one after the other, so positions are dense and in order of commit.
         await sql`select 1 from ${this.#table("archive_head")} for update`.execute(transaction);
         const { fresh, repeats, conflicts } = await this.#sort(transaction, events);
         if (fresh.length > 0) await this.#insert(transaction, fresh);
         await this.#quarantine(transaction, [...quarantined, ...conflicts]);
-        return { stored: fresh.length, repeats, conflicts: conflicts.length };
-      }),
-    );
+        return { kind: "stored", stored: fresh.length, repeats, conflicts: conflicts.length };
+      });
+    } catch (error) {
+      if (classifyDatabaseError(error) === "data") return { kind: "refused", detail: describeRefusal(error) };
+      throw toStoreError(error);
+    }
   }
 
   async read(filter: ArchiveFilter, afterPosition: Position, limit: number, options?: CallOptions): Promise<readonly ArchivedEvent[]> {

@@ -14,6 +14,8 @@ export interface EventLogUnderTest {
     away(append: () => Promise<AppendResult>): Promise<AppendResult>;
     /** The append waits in the database after its caller lost it; the result lets it go on, and resolves when it has. */
     late(append: () => Promise<AppendResult>): Promise<() => Promise<void>>;
+    /** From now on the database takes no event with that id. */
+    refuse(id: string): Promise<void>;
   };
   close(): Promise<void>;
 }
@@ -222,6 +224,18 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       expect(rows[0]?.reason).toBe("bad_text");
       expect(rows[0]?.source).toBeUndefined();
       expect([...(rows[0]?.bytes ?? [])]).toEqual([0, 255, 128]);
+    });
+
+    test("W12: a value that the database never takes is refused: nothing is written, and the rest can be stored without it", async () => {
+      const log = await claimed();
+      const poison = slice({ id: "poison" });
+      await subject.faults.refuse("poison");
+      expect(await log.append([slice(), poison, slice()])).toMatchObject({ kind: "refused", detail: expect.any(String) as string });
+      expect((await subject.log.status(log.receiverId)).headOffset).toBe(0n);
+      const aside = { reason: "refused" as const, detail: "found by halves", bytes: poison.bytes, id: poison.id };
+      const rest = log.request([slice()], { quarantined: [aside] });
+      expect(await subject.log.append(rest)).toMatchObject({ kind: "appended", segment: { firstOffset: 1n, count: 1 } });
+      expect(await subject.log.quarantined(log.receiverId, 10)).toMatchObject([{ reason: "refused", id: "poison" }]);
     });
 
     test("finds the offset before a time", async () => {

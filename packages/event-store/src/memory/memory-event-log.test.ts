@@ -19,6 +19,7 @@ describeEventLog("memory", async () => {
         await append().catch(() => undefined);
         return async () => void log.commitLate();
       },
+      refuse: async (id) => log.refuse(id),
     },
     close: () => Promise.resolve(),
   };

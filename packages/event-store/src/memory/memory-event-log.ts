@@ -13,6 +13,8 @@ export type AppendFault = "away" | "committed" | "lost" | "late";
 export interface MemoryEventLog extends EventLog {
   /** The next append meets it. */
   failNextAppend(fault: AppendFault): void;
+  /** From now on no event with that id can be stored. */
+  refuse(id: string): void;
   /** The append that waits is done now; returns what became of it. */
   commitLate(): AppendResult | undefined;
 }
@@ -22,6 +24,7 @@ export function createMemoryEventLog(now: () => number = Date.now): MemoryEventL
   const logs = new Map<bigint, MemoryLog>();
   let fault: AppendFault | undefined;
   let late: (() => AppendResult) | undefined;
+  const refusedIds = new Set<string>();
 
   /** As with a database, the answer comes in a later turn, and an aborted call does nothing. */
   async function on<T>(receiverId: bigint, options: CallOptions | undefined, run: (log: MemoryLog) => T): Promise<T> {
@@ -34,7 +37,8 @@ export function createMemoryEventLog(now: () => number = Date.now): MemoryEventL
   function append(log: MemoryLog, request: AppendRequest): AppendResult {
     const meets = fault;
     fault = undefined;
-    const run = (): AppendResult => log.append(request, now());
+    const run = (): AppendResult =>
+      request.events.some(({ id }) => refusedIds.has(id)) ? { kind: "refused", detail: "a value is refused" } : log.append(request, now());
     if (meets === undefined) return run();
     if (meets === "away") throw new WarrenError("STORE_UNAVAILABLE", "the database is away");
     if (meets === "committed") run();
@@ -44,6 +48,7 @@ export function createMemoryEventLog(now: () => number = Date.now): MemoryEventL
 
   return {
     failNextAppend: (next) => (fault = next),
+    refuse: (id) => void refusedIds.add(id),
     commitLate() {
       const run = late;
       late = undefined;

@@ -75,6 +75,10 @@ describeEventLog("PostgreSQL", async () => {
           await vi.waitFor(async () => expect(await waiting()).toBe(0));
         };
       },
+      async refuse(id) {
+        const constraint = sql`check (position(convert_to(${sql.lit(id)}, 'utf8') in payload) = 0)`;
+        await sql`alter table ${sql.id(schema, "log_segments")} add ${constraint}`.execute(direct.db);
+      },
     },
     async close() {
       await sql`drop schema ${sql.id(schema)} cascade`.execute(direct.db);

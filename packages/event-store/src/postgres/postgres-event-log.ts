@@ -1,5 +1,13 @@
 import { assert, WarrenError, type EventSlice, type Offset } from "@warren/protocol";
-import { classifyDatabaseError, migrate, outcomeIsUnknown, sqlStateOf, toStoreError, type Database } from "@warren/postgres";
+import {
+  classifyDatabaseError,
+  describeRefusal,
+  migrate,
+  outcomeIsUnknown,
+  sqlStateOf,
+  toStoreError,
+  type Database,
+} from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
 import type {
   AppendRequest,
@@ -103,6 +111,7 @@ class PostgresEventLog implements EventLog {
       if (classifyDatabaseError(error) === "unavailable" && outcomeIsUnknown(error)) {
         throw new WarrenError("OUTCOME_UNKNOWN", "the database did not say whether it stored the batch", { cause: error });
       }
+      if (classifyDatabaseError(error) === "data") return { kind: "refused", detail: describeRefusal(error) };
       throw toStoreError(error);
     }
     const { epoch, headOffset } = await this.status(receiverId, options);

@@ -1,4 +1,4 @@
-import type { AppendResult, Claim, KnownEvent } from "@warren/event-store";
+import { halve, setAside, type AppendResult, type Claim, type KnownEvent } from "@warren/event-store";
 import { Limits, type EncodedBatch, type EventSlice, type Offset, type QuarantinedEvent } from "@warren/protocol";
 import { cutKnown, mergeMessages, type Batch, type PendingMessage } from "./batch.ts";
 
@@ -11,6 +11,7 @@ import { cutKnown, mergeMessages, type Batch, type PendingMessage } from "./batc
  *
  *   idle --batch--> appending --appended--> idle
  *                   appending --known-----> appending (cut down to what is new)
+ *                   appending --refused---> appending (its first half; the other is in `rest`; alone: set aside)
  *                   appending --unknown or head moved--> resolving --resolved--> appending | idle
  *                   appending | resolving --store away--> waiting --retry--> appending | resolving
  */
@@ -24,8 +25,8 @@ export type Work =
   | { readonly kind: "waiting"; readonly batch: Batch; readonly after: "append" | "resolve" };
 
 /**
- * State of the write side. `queue`: delivered and not yet in a batch, all of `channel`; `queueBytes`: size of its events. `shed`: the queue is paused, for too much
- * was held in memory. `attempt`: failures in a row.
+ * State of the write side. `rest`: parts of the batch under way that follow `work`. `queue`: delivered and not yet in a batch, all of `channel`; `queueBytes`: size of
+ * its events. `shed`: the queue is paused, for too much was held in memory. `attempt`: failures in a row.
  */
 export interface ReceiverState {
   readonly phase: "claiming" | "running" | "fenced" | "stopped";
@@ -36,6 +37,7 @@ export interface ReceiverState {
   readonly queueBytes: number;
   readonly shed: boolean;
   readonly work: Work;
+  readonly rest: readonly Batch[];
   readonly attempt: number;
 }
 
@@ -100,13 +102,16 @@ export function unstoredBytes({ queueBytes, work }: ReceiverState): number {
 
 const idle: Work = { kind: "idle" };
 
+/** Nothing is being stored. */
+const noWork = { work: idle, rest: [] } as const;
+
 /** Nothing of the queue is held. */
 const emptyQueue = { channel: 0, queue: [], queueBytes: 0 } as const;
 
 /** A receiver that must first take its log. */
 export function startReceiver(): ReceiverStep {
   return {
-    state: { phase: "claiming", epoch: 0n, head: 0n, ...emptyQueue, shed: false, work: idle, attempt: 0 },
+    state: { phase: "claiming", epoch: 0n, head: 0n, ...emptyQueue, shed: false, ...noWork, attempt: 0 },
     effects: [{ kind: "claim" }],
   };
 }
@@ -115,10 +120,10 @@ export function startReceiver(): ReceiverStep {
 export function stepReceiver(state: ReceiverState, input: ReceiverInput): ReceiverStep {
   switch (input.kind) {
     case "stop":
-      return { state: { ...state, phase: "stopped", ...emptyQueue, work: idle }, effects: [{ kind: "close-queue" }] };
+      return { state: { ...state, phase: "stopped", ...emptyQueue, ...noWork }, effects: [{ kind: "close-queue" }] };
     case "reclaim":
       if (state.phase !== "fenced") return { state, effects: [] };
-      return { state: { ...state, phase: "claiming", attempt: 0, ...emptyQueue, shed: false, work: idle }, effects: [{ kind: "claim" }] };
+      return { state: { ...state, phase: "claiming", attempt: 0, ...emptyQueue, shed: false, ...noWork }, effects: [{ kind: "claim" }] };
     case "claimed":
       if (state.phase !== "claiming") return { state, effects: [] };
       return {
@@ -187,9 +192,22 @@ function appendAnswered(state: ReceiverState, batch: Batch, result: AppendResult
       return appendRest({ ...state, attempt: 0 }, batch, result.known, []);
     case "head-moved":
       return resolve(state, batch);
+    case "refused":
+      return refused(state, batch, result.detail);
     case "fenced":
       return fenced(state);
   }
+}
+
+/** W12: one bad value costs one bisection. Both halves keep the place of the whole: its message is acked after the last part (W1). */
+function refused(state: ReceiverState, batch: Batch, detail: string): ReceiverStep {
+  const halves = halve(batch);
+  if (halves !== undefined) return append({ ...state, attempt: 0, rest: [halves[1], ...state.rest] }, halves[0], []);
+  const aside = setAside(batch, detail);
+  // Not even the bare fact can be written down: nothing is dropped, it is tried again.
+  if (aside === undefined) return waitToRetry(state, { kind: "waiting", batch, after: "append" });
+  const effects: ReceiverEffect[] = batch.events.length > 0 ? [{ kind: "count", repeats: 0, quarantined: 1 }] : [];
+  return append({ ...state, attempt: 0 }, aside, effects);
 }
 
 function resolved(state: ReceiverState, batch: Batch, input: Extract<ReceiverInput, { kind: "resolved" }>): ReceiverStep {
@@ -219,8 +237,10 @@ function resolve(state: ReceiverState, batch: Batch): ReceiverStep {
   return { state: { ...state, work: { kind: "resolving", batch } }, effects: [{ kind: "resolve", events: batch.events }] };
 }
 
-/** The batch is stored (or known, or in quarantine): ack it on its own channel (W1) and go on with what arrived meanwhile. */
+/** The batch is stored (or known, or in quarantine): go on with its next part; after the last one ack it on its own channel (W1), and go on with what arrived meanwhile. */
 function settle(state: ReceiverState, batch: Batch, before: readonly ReceiverEffect[]): ReceiverStep {
+  const [part, ...rest] = state.rest;
+  if (part !== undefined) return append({ ...state, rest }, part, before);
   const ack: ReceiverEffect[] = batch.channel === state.channel ? [{ kind: "ack", channel: batch.channel, tag: batch.tag }] : [];
   return nextBatch({ ...state, work: idle }, [...ack, ...before]);
 }
@@ -260,7 +280,7 @@ function retry(state: ReceiverState): ReceiverStep {
 
 function fenced(state: ReceiverState): ReceiverStep {
   return {
-    state: { ...state, phase: "fenced", ...emptyQueue, work: idle },
+    state: { ...state, phase: "fenced", ...emptyQueue, ...noWork },
     effects: [{ kind: "close-queue" }, { kind: "give-up" }],
   };
 }

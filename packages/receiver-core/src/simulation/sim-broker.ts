@@ -1,4 +1,4 @@
-import { WarrenError, type EventSlice } from "@warren/protocol";
+import { WarrenError } from "@warren/protocol";
 import { Tail } from "@warren/replay";
 import { stepConsumer } from "../machine/consumer-machine.ts";
 import { asleep, type ConsumerEffect, type ConsumerInput, type ConsumerState, type SessionSpec } from "../machine/consumer-state.ts";
@@ -152,7 +152,7 @@ export class SimBroker {
         });
         return;
       case "ack":
-        if (!queue.ack(this.id, effect.channel, effect.tag, (id) => db.stored(id))) cover("ack-of-closed-channel");
+        if (!queue.ack(this.id, effect.channel, effect.tag, (id) => db.kept(id))) cover("ack-of-closed-channel");
         return;
       case "publish":
         this.#tail.push(effect.segment);
@@ -192,9 +192,9 @@ export class SimBroker {
     this.#world.queue.close(this.id);
   }
 
-  #append({ epoch, head, events }: { readonly epoch: bigint; readonly head: bigint; readonly events: readonly EventSlice[] }): void {
+  #append({ epoch, head, events, quarantined }: Extract<ReceiverEffect, { kind: "append" }>): void {
     const { db, cover, random, network, faults } = this.#world;
-    const run = () => db.append(epoch, head, events);
+    const run = () => db.append(epoch, head, events, quarantined);
     const luck = faults ? random.next() : 1;
     this.#db("log", () => {
       if (luck < 0.05) {

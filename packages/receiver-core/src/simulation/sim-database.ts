@@ -7,6 +7,7 @@ import {
   type EncodedBatch,
   type EventSlice,
   type Offset,
+  type QuarantinedEvent,
   type Settled,
 } from "@warren/protocol";
 import { rule } from "./violation.ts";
@@ -18,11 +19,20 @@ interface ConsumerRow {
   readonly parked: Map<Offset, bigint>;
 }
 
+/** Every so many events one that the database does not take. */
+const poisonEvery = 13;
+
+function isPoison(id: string): boolean {
+  return Number(id.slice(1)) % poisonEvery === 0;
+}
+
 /** PostgreSQL as the rules need it: one log, compare-and-append, unique event keys, consumer rows. Written apart from the memory twin, as its judge. */
 export class SimDatabase {
   readonly segments: EncodedBatch[] = [];
   /** Event ids by offset - 1. */
   readonly ids: string[] = [];
+  /** Ids of what was set aside. */
+  readonly quarantined = new Set<string>();
   readonly #offsets = new Map<string, Offset>();
   readonly consumers = new Map<string, ConsumerRow>();
   epoch = 0n;
@@ -49,11 +59,16 @@ export class SimDatabase {
     });
   }
 
-  append(epoch: bigint, head: Offset, events: readonly EventSlice[]): AppendResult {
+  append(epoch: bigint, head: Offset, events: readonly EventSlice[], quarantined: readonly QuarantinedEvent[]): AppendResult {
     if (epoch !== this.epoch) return { kind: "fenced" };
     if (head !== this.head) return { kind: "head-moved", headOffset: this.head };
     const known = this.known(events);
     if (known.length > 0) return { kind: "known", known };
+    if (events.some(({ id }) => isPoison(id))) return { kind: "refused", detail: "simulated" };
+    for (const { id = "" } of quarantined) {
+      rule(isPoison(id), `W12: ${id} is in quarantine, and nothing is wrong with it`);
+      this.quarantined.add(id);
+    }
     if (events.length === 0) return { kind: "appended", segment: undefined };
     const { bytes, eventEnds } = joinSlices(events);
     const segment: EncodedBatch = { firstOffset: this.head + 1n, count: events.length, bytes, eventEnds, recordedAt: 0 };
@@ -131,7 +146,8 @@ export class SimDatabase {
     return row?.token === token ? row : undefined;
   }
 
-  stored(id: string): boolean {
-    return this.#offsets.has(id);
+  /** In the log, or set aside. */
+  kept(id: string): boolean {
+    return this.#offsets.has(id) || this.quarantined.has(id);
   }
 }

@@ -6,6 +6,7 @@ const interesting = [
   "append-fenced",
   "append-head-moved",
   "append-known",
+  "append-refused",
   "caught-up",
   "crash",
   "fell-behind",

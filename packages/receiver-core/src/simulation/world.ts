@@ -101,7 +101,7 @@ export class World {
   get converged(): boolean {
     const { head } = this.db;
     return (
-      this.#published.every((id) => this.db.stored(id)) &&
+      this.#published.every((id) => this.db.kept(id)) &&
       this.queue.empty &&
       this.#names.every(({ name, seen }) => BigInt(seen.size) === head && (this.db.consumers.get(name)?.parked.size ?? 0) === 0)
     );
