@@ -57,6 +57,15 @@ export const Limits = {
   sideDeliveries: 16,
   /** When at least half of so many last events were parked, the consumer is paused. */
   breakerWindow: 20,
+  /** Connections to one app at a time, and of one address. */
+  connections: 2_000,
+  connectionsPerAddress: 200,
+  /** Calls at a time in one HTTP/2 session. The SDK opens another session before. */
+  sessionStreams: 100,
+  subscriberSessionStreams: 50,
+  /** Headers of one request, and how many there may be. */
+  requestHeaderBytes: 16 * 1024,
+  requestHeaders: 64,
   /** Un-settled bytes of one publisher. */
   publisherBufferBytes: 16 * 1024 * 1024,
 } as const;
@@ -81,4 +90,13 @@ export const Times = {
   backoffMinMs: 100,
   backoffMaxMs: 10_000,
   drainMs: 10_000,
+  /** Until a connection has said which HTTP it speaks; until it has begun its first call. */
+  connectionPrefaceMs: 5_000,
+  connectionFirstRequestMs: 10_000,
+  /** An HTTP/2 session without a call is ended after this. */
+  connectionIdleMs: 300_000,
+  /** After this, give or take a tenth, an HTTP/2 session takes no new calls. */
+  connectionMaxAgeMs: 3_600_000,
+  /** The longest deadline a call may ask for. */
+  callMaxMs: 86_400_000,
 } as const;

@@ -1,11 +1,14 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { createConnectRouter, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import { Limits, type Logger } from "@warren/protocol";
+import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { Limits, Times, type Logger } from "@warren/protocol";
 import { errorInterceptor } from "./connect-error.ts";
 import { mendMalformed } from "./mend-malformed.ts";
 import type { AnyRequest, AnyResponse } from "./plain-http.ts";
+
+/** More than an answer may have. */
+const neverCompressed = 0xffff_ffff;
 
 /** What a request handler needs. */
 export interface RequestHandlerOptions {
@@ -23,9 +26,11 @@ export function createRequestHandler(options: RequestHandlerOptions): (request: 
   const { routes, fallback, logger } = options;
   const router = createConnectRouter({
     interceptors: [errorInterceptor(logger)],
-    // gzip would double the CPU of every streamed batch.
-    acceptCompression: [],
+    // What clients send may be compressed, and is not read beyond its limit; we never compress: gzip would double the CPU of every streamed batch.
+    acceptCompression: [compressionGzip],
+    compressMinBytes: neverCompressed,
     readMaxBytes: Limits.requestBytes,
+    maxTimeoutMs: Times.callMaxMs,
   });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));

@@ -261,7 +261,7 @@ describe("a peer without a word", () => {
 
   test("is known by its first bytes, however they arrive", async () => {
     const decided: boolean[] = [];
-    const { socket, close } = await against((each) => sniffHttp2(each, (isHttp2) => decided.push(isHttp2)));
+    const { socket, close } = await against((each) => sniffHttp2(each, (isHttp2) => decided.push(isHttp2), 5_000));
     for (const byte of "PRI * HTTP/2.0") socket.write(byte);
     await vi.waitFor(() => expect(decided).toEqual([true]));
     socket.destroy();

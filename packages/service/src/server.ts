@@ -3,8 +3,9 @@ import { createServer as createHttp2, type ServerHttp2Session } from "node:http2
 import { createServer as createTcp, type AddressInfo, type Socket } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { Times, WarrenError, type Logger } from "@warren/protocol";
+import { Limits, Times, WarrenError, type Logger } from "@warren/protocol";
 import type { ListenAddress } from "./config.ts";
+import { AddressCounter, defaultConnectionLimits, limitSession, type ConnectionLimits } from "./connection-guard.ts";
 import { Health } from "./gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -21,6 +22,10 @@ export interface ServerOptions extends PlainHttpOptions {
   readonly services: readonly DescService[];
   readonly routes: (router: ConnectRouter) => void;
   readonly logger: Logger;
+  /** Those that differ from the default. */
+  readonly limits?: Partial<ConnectionLimits> | undefined;
+  /** For the ages of sessions. Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
 }
 
 /** A running server. */
@@ -32,23 +37,35 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Connections at a time; more are closed at once. */
-const maxConnections = 2_000;
 /** What a client may open and send in one HTTP/2 session. */
 const http2Limits = {
   maxSessionInvalidFrames: 10,
-  maxHeaderListPairs: 64,
-  settings: { maxConcurrentStreams: 100, maxHeaderListSize: 16 * 1024, enablePush: false, initialWindowSize: 1024 * 1024 },
+  maxSessionRejectedStreams: 10,
+  /** In MiB: as many streams as the SDK opens, each with a batch that its client does not read. */
+  maxSessionMemory: 64,
+  maxHeaderListPairs: Limits.requestHeaders,
+  settings: {
+    maxConcurrentStreams: Limits.sessionStreams,
+    maxHeaderListSize: Limits.requestHeaderBytes,
+    enablePush: false,
+    initialWindowSize: 1024 * 1024,
+  },
 };
 /** For the headers and the whole of a request over HTTP/1.1. */
-const http1Limits = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000, maxHeaderSize: 16 * 1024 };
+const http1Limits = {
+  headersTimeout: Times.connectionFirstRequestMs,
+  requestTimeout: 60_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: Limits.requestHeaderBytes,
+};
 
 /**
  * Serves gRPC, gRPC-Web and Connect over HTTP/2 and HTTP/1.1 without TLS, with health, reflection, probes and metrics, all on one port: the first
  * bytes of a connection tell which HTTP it speaks. Throws ADDRESS_IN_USE, CONFIG_INVALID.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { health, logger, services, listen } = options;
+  const { health, logger, services, listen, random = Math.random } = options;
+  const limits = { ...defaultConnectionLimits, ...options.limits };
   const handle = createRequestHandler({
     routes(router) {
       options.routes(router);
@@ -83,17 +100,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     session.on("close", () => sessions.delete(session));
     session.on("error", (error) => logger.debug("HTTP/2 session error", { error: error.message }));
     watchPeer(session);
+    limitSession(session, limits, random);
   });
+  const addresses = new AddressCounter(limits.perAddress);
   const tcp = createTcp((socket) => {
+    if (!addresses.admit(socket)) {
+      logger.debug("connection refused: too many of its address", { address: socket.remoteAddress ?? "" });
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     socket.setNoDelay(true);
     // HTTP/1.1 has no ping: the kernel finds a follower that is gone without a word.
     socket.setKeepAlive(true, Times.heartbeatMs);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", (error) => logger.debug("socket error", { error: error.message }));
-    sniffHttp2(socket, (isHttp2) => (isHttp2 ? http2 : http1).emit("connection", socket));
+    sniffHttp2(socket, (isHttp2) => (isHttp2 ? http2 : http1).emit("connection", socket), limits.prefaceMs);
   });
-  tcp.maxConnections = maxConnections;
+  tcp.maxConnections = limits.total;
   const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
   tcp.once("error", (error: NodeJS.ErrnoException) => reject(toListenError(error, listen)));
   tcp.listen(listen.port, listen.host, resolve);

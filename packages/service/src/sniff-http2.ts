@@ -1,11 +1,9 @@
 import type { Socket } from "node:net";
 
 const preface = Buffer.from("PRI * HTTP/2.0");
-/** A socket that says nothing for so long is closed. */
-const silentSocketMs = 5_000;
 
-/** Reads the first bytes of a connection, gives them back, and says whether they begin HTTP/2. A socket silent for `silentMs` (default 5 s) is destroyed. */
-export function sniffHttp2(socket: Socket, decide: (isHttp2: boolean) => void, silentMs: number = silentSocketMs): void {
+/** Reads the first bytes of a connection, gives them back, and says whether they begin HTTP/2. A socket that has not said so within `silentMs` is destroyed. */
+export function sniffHttp2(socket: Socket, decide: (isHttp2: boolean) => void, silentMs: number): void {
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silentMs);
   socket.on("close", () => clearTimeout(timer));

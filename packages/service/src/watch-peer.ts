@@ -12,7 +12,8 @@ const defaultPing: PingTimes = { everyMs: Times.http2PingMs, timeoutMs: Times.ht
 /** Pings a peer, and ends the session when it does not answer: nothing else notices a peer that is gone without a word. */
 export function watchPeer(session: ServerHttp2Session, { everyMs, timeoutMs }: PingTimes = defaultPing): void {
   const timer = setInterval(() => {
-    if (session.destroyed || session.closed) return;
+    // Also one that takes no new calls (GOAWAY was sent): a stream under way is still somebody's.
+    if (session.destroyed) return;
     const late = setTimeout(() => session.destroy(), timeoutMs);
     const sent = session.ping((error) => {
       clearTimeout(late);

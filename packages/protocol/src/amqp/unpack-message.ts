@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { QuarantineReason } from "../event-slice.ts";
@@ -29,7 +30,8 @@ const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
  */
 export function unpackMessage(message: AmqpMessage, deps: { readonly ids: IdSource }): Unpacked {
   if (message.body.length > Limits.messageBytes) {
-    const detail = `message of ${message.body.length} bytes; at most ${Limits.messageBytes} are kept`;
+    const digest = createHash("sha256").update(message.body).digest("hex");
+    const detail = `message of ${message.body.length} bytes with SHA-256 ${digest}; at most ${Limits.messageBytes} are kept`;
     return { events: [], rejected: [{ reason: "too_large", detail, bytes: new Uint8Array(), type: message.routingKey }] };
   }
   if (message.contentType === packContentType) return unpack(message.body);
