@@ -193,4 +193,20 @@ describe("the SDK", () => {
     await subscriber.close();
     await Promise.all([running, catching]);
   });
+
+  test("S11: one process has 300 named subscriptions, and each gets its events", async () => {
+    const subscriber = createSubscriber({ brokerUrl });
+    const all = Array.from({ length: 300 }, (_, n) => subscriber.subscribe({ consumer: `many-${n}`, patterns: ["many.#"] }));
+    await vi.waitFor(() => expect(all.filter(({ current }) => current.kind !== "caughtUp")).toEqual([]), { timeout: 30_000 });
+    await publish("many.x", 1);
+    const taken = all.map(async (each) => {
+      for await (const { offset, ack } of each) {
+        ack();
+        return offset;
+      }
+      return undefined;
+    });
+    expect(new Set(await Promise.all(taken))).toEqual(new Set([1n]));
+    await subscriber.close();
+  });
 });

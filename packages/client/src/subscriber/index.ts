@@ -1,7 +1,8 @@
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { systemClock, Times } from "@warren/protocol";
+import { Limits, systemClock, Times } from "@warren/protocol";
 import { uuidv7 } from "uuidv7";
-import { twoWay } from "./stream.ts";
+import { spread } from "./spread.ts";
+import { twoWay, type OpenStream } from "./stream.ts";
 import { subscriberOn, type Subscriber } from "./subscriber.ts";
 
 /** Options of a subscriber. */
@@ -12,15 +13,23 @@ export interface SubscriberOptions {
 
 /** A subscriber for Node, over HTTP/2. Connects when something is subscribed to. */
 export function createSubscriber({ brokerUrl }: SubscriberOptions): Subscriber {
-  const transport = createConnectTransport({
-    baseUrl: brokerUrl,
-    httpVersion: "2",
-    useBinaryFormat: true,
-    acceptCompression: [],
-    pingIntervalMs: Times.http2PingMs,
-    pingTimeoutMs: Times.http2PingTimeoutMs,
+  const newSession = (): OpenStream =>
+    twoWay(
+      createConnectTransport({
+        baseUrl: brokerUrl,
+        httpVersion: "2",
+        useBinaryFormat: true,
+        acceptCompression: [],
+        pingIntervalMs: Times.http2PingMs,
+        pingTimeoutMs: Times.http2PingTimeoutMs,
+      }),
+    );
+  return subscriberOn({
+    open: spread(newSession, Limits.subscriberSessionStreams),
+    clock: systemClock,
+    random: Math.random,
+    newInstanceId: uuidv7,
   });
-  return subscriberOn({ open: twoWay(transport), clock: systemClock, random: Math.random, newInstanceId: uuidv7 });
 }
 
 export type { Handler, RunOptions } from "./run-handlers.ts";
