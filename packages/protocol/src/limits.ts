@@ -57,6 +57,8 @@ export const Limits = {
   sideDeliveries: 16,
   /** When at least half of so many last events were parked, the consumer is paused. */
   breakerWindow: 20,
+  /** A frame that RabbitMQ may send: it is asked for 128 KiB. */
+  amqpFrameBytes: 1024 * 1024,
   /** Connections to one app at a time, and of one address. */
   connections: 2_000,
   connectionsPerAddress: 200,

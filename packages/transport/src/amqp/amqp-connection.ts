@@ -1,4 +1,4 @@
-import { backoffDelay, Times, WarrenError, type Clock, type Logger } from "@warren/protocol";
+import { backoffDelay, Limits, Times, WarrenError, type Clock, type Logger } from "@warren/protocol";
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from "amqplib";
 import type { TransportStatus } from "../transport.ts";
 import { messageOf, unavailable } from "./amqp-errors.ts";
@@ -94,6 +94,10 @@ export class AmqpConnection {
     const { url, name, logger } = this.#deps;
     const address = new URL(url);
     if (!address.searchParams.has("heartbeat")) address.searchParams.set("heartbeat", String(Times.amqpHeartbeatMs / 1000));
+    // What we negotiate is far below; a server that sends more is none, and must not make us wait for, and hold, gigabytes.
+    if (!address.searchParams.has("frameMax") && !address.searchParams.has("maxFrameSize")) {
+      address.searchParams.set("maxFrameSize", String(Limits.amqpFrameBytes));
+    }
     let model: ChannelModel;
     try {
       model = await connect(address.href, { timeout: Times.amqpConnectMs, noDelay: true, clientProperties: { connection_name: name } });
