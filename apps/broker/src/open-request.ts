@@ -1,6 +1,6 @@
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { checkConsumerName, checkPatterns, Limits, Times, WarrenError } from "@warren/protocol";
-import { AckMode, OnConflict, type Open, type StartFrom as StartFromMessage } from "@warren/protocol/v1";
+import { AckMode, OnConfigChange, OnConflict, type Open, type StartFrom as StartFromMessage } from "@warren/protocol/v1";
 import type { NewSubscription, StartFrom } from "@warren/receiver-core";
 
 /** The subscriber's request as the core's typed message. Throws what is wrong with it: NAME_INVALID, PATTERN_INVALID, REQUEST_INVALID, NOT_SUPPORTED. */
@@ -18,13 +18,21 @@ export function toNewSubscription(open: Open | undefined, exchange: string, nowM
       `max_in_flight is ${open.maxInFlight}; it must be 1 to ${Limits.maxInFlight}, or 0 for ${Limits.defaultMaxInFlight}`,
     );
   }
+  if (open.maxInFlightBytes > Limits.maxInFlightBytes) {
+    throw new WarrenError(
+      "REQUEST_INVALID",
+      `max_in_flight_bytes is ${open.maxInFlightBytes}; it must be 1 to ${Limits.maxInFlightBytes}, or 0 for ${Limits.defaultMaxInFlightBytes}`,
+    );
+  }
   if (open.knownOffset < 0n || open.knownMoves < 0n) throw new WarrenError("REQUEST_INVALID", "known_offset or known_moves is negative");
   return {
     consumer: open.consumer,
     config: { exchange, patterns },
     start: toStart(open.start, nowMs),
     maxInFlight: open.maxInFlight === 0 ? Limits.defaultMaxInFlight : open.maxInFlight,
+    maxInFlightBytes: open.maxInFlightBytes === 0 ? Limits.defaultMaxInFlightBytes : open.maxInFlightBytes,
     onConflict: toOnConflict(open.onConflict),
+    onConfigChange: toOnConfigChange(open.onConfigChange),
     ackMode: toAckMode(open.ackMode),
     sessionTimeoutMs: toTimeout(open),
     known: open.knownLogId === "" ? undefined : { logId: open.knownLogId, offset: open.knownOffset, moves: open.knownMoves },
@@ -71,6 +79,18 @@ function toOnConflict(value: OnConflict): NewSubscription["onConflict"] {
   }
 }
 
+function toOnConfigChange(value: OnConfigChange): NewSubscription["onConfigChange"] {
+  switch (value) {
+    case OnConfigChange.UNSPECIFIED:
+    case OnConfigChange.FAIL:
+      return "fail";
+    case OnConfigChange.MIGRATE:
+      return "migrate";
+    default:
+      throw new WarrenError("REQUEST_INVALID", `on_config_change ${String(value)} is not known`);
+  }
+}
+
 function toAckMode(value: AckMode): NewSubscription["ackMode"] {
   switch (value) {
     case AckMode.UNSPECIFIED:
@@ -86,6 +106,7 @@ function toAckMode(value: AckMode): NewSubscription["ackMode"] {
 function toTimeout({ sessionTimeout }: Open): number {
   if (sessionTimeout === undefined) return Times.sessionMs;
   const ms = Number(sessionTimeout.seconds) * 1000 + sessionTimeout.nanos / 1e6;
-  if (ms < 1_000 || ms > 86_400_000) throw new WarrenError("REQUEST_INVALID", `session_timeout is ${ms} ms; it must be 1 s to 24 h`);
+  if (ms < Times.sessionMinMs || ms > Times.sessionMaxMs)
+    throw new WarrenError("REQUEST_INVALID", `session_timeout is ${ms} ms; it must be 1 s to 24 h`);
   return ms;
 }

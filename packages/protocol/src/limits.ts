@@ -49,6 +49,11 @@ export const Limits = {
   tailBytes: 4 * 1024 * 1024,
   maxInFlight: 10_000,
   defaultMaxInFlight: 1024,
+  /** Bytes of events sent and not settled, per session. */
+  maxInFlightBytes: 256 * 1024 * 1024,
+  defaultMaxInFlightBytes: 16 * 1024 * 1024,
+  /** By how many events two queues of one exchange may differ in their order: so much before its place a migrated consumer begins. */
+  migrationMargin: 10_000,
   /** Ranges of one ack. */
   ackRanges: 1_000,
   /** Kept of the reason why an event is parked. */
@@ -88,7 +93,16 @@ export const Times = {
   http2PingMs: 5_000,
   http2PingTimeoutMs: 5_000,
   heartbeatMs: 15_000,
+  /** No frame for so long: a subscriber drops the stream and opens again. */
+  subscriberWatchdogMs: 45_000,
   sessionMs: 60_000,
+  /** The least and the most a session may ask for. */
+  sessionMinMs: 1_000,
+  sessionMaxMs: 86_400_000,
+  /** Between two take-overs of one name. */
+  takeOverMs: 200,
+  /** Before the place in time of a consumer that migrates without an event both logs hold. */
+  migrationMarginMs: 600_000,
   backoffMinMs: 100,
   backoffMaxMs: 10_000,
   drainMs: 10_000,

@@ -132,6 +132,7 @@ export class Consumer {
       onConflict: message.onConflict,
       ackMode: message.ackMode,
       maxInFlight: message.maxInFlight,
+      maxInFlightBytes: message.maxInFlightBytes,
       sessionTimeoutMs: message.sessionTimeoutMs,
     };
     this.dispatch({ kind: "open", session: spec });
@@ -159,6 +160,9 @@ export class Consumer {
     switch (effect.kind) {
       case "claim":
         void this.#claim(effect.session.sessionId);
+        return;
+      case "claim-later":
+        this.#deps.clock.after(effect.afterMs, () => this.dispatch({ kind: "claim-due" }));
         return;
       case "emit": {
         const { frame } = effect;

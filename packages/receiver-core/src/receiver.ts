@@ -188,7 +188,7 @@ export class Receiver {
     const claim = await this.#whenClaimed();
     const { receiverId, configKey } = this.row;
     const current = { headOffset: this.#writer.head, oldestOffset: claim.oldestOffset };
-    const grant = { receiverKey: configKey, logId: claim.logId };
+    const grant = { receiverKey: configKey, logId: claim.logId, migratedFrom: message.migratedFrom ?? "" };
     if (message.known !== undefined && message.known.logId !== claim.logId) {
       const text = `the log is ${claim.logId}, not ${message.known.logId}: it was restored or made anew; open without known_log_id to go on`;
       throw new WarrenError("LOG_LOST", text);

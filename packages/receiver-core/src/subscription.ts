@@ -25,11 +25,16 @@ export interface NewSubscription {
   readonly config: ReceiverConfig;
   readonly start: StartFrom;
   readonly maxInFlight: number;
+  readonly maxInFlightBytes: number;
   readonly onConflict: OnConflict;
   readonly ackMode: AckMode;
   readonly sessionTimeoutMs: number;
   /** The log id and offset the subscriber itself kept; undefined when it kept none. */
   readonly known?: { readonly logId: string; readonly offset: Offset; readonly moves: bigint } | undefined;
+  /** When the name exists with another config. */
+  readonly onConfigChange: "fail" | "migrate";
+  /** Set by the core alone: key of the receiver that the name was moved away from for this session. */
+  readonly migratedFrom?: string | undefined;
   /** Empty: every open is another program. */
   readonly instanceId: string;
 }
@@ -76,6 +81,8 @@ export type Frame =
       readonly logId: string;
       readonly resumed: boolean;
       readonly moves: bigint;
+      /** Key of the receiver that this very session moved the name away from; empty otherwise. */
+      readonly migratedFrom: string;
     }
   /** Events `from..` of the batch: those before index `from` lie below the consumer's next offset and are not for it. */
   | { readonly kind: "batch"; readonly batch: EncodedBatch; readonly from: number; readonly to: number }

@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
 import { createPublisher, createSubscriber, WarrenError } from "@warren/client";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { print, toJsonLine } from "../output.ts";
 import { withServerOptions, type ServerOptions } from "./client-options.ts";
 import { parseStart } from "./parse-start.ts";
@@ -17,6 +17,8 @@ interface SubOptions extends ServerOptions {
   readonly consumer?: string;
   readonly start: string;
   readonly count: string;
+  readonly onConflict: "standby" | "take-over" | "reject";
+  readonly onConfigChange: "fail" | "migrate";
 }
 
 /** `pub` and `sub`. */
@@ -32,7 +34,13 @@ export function addEventCommands(program: Command): void {
     .option("--consumer <name>", "name of the consumer: it goes on where it was")
     .option("--start <where>", "where a new name begins: latest, earliest, an offset to start after, or a time ago like 1h", "latest")
     .option("--count <n>", "end after so many; 0 is never", "0")
+    .addOption(choice("--on-conflict <how>", "when another program has the name", ["standby", "take-over", "reject"]))
+    .addOption(choice("--on-config-change <how>", "when the name has other patterns", ["fail", "migrate"]))
     .action(subscribe);
+}
+
+function choice(flags: string, description: string, choices: readonly [string, ...string[]]): Option {
+  return new Option(flags, description).choices(choices).default(choices[0]);
 }
 
 async function publish(type: string, given: string | undefined, options: PubOptions): Promise<void> {
@@ -65,7 +73,8 @@ function parseData(raw: string | undefined): unknown {
 
 async function subscribe(patterns: readonly string[], options: SubOptions): Promise<void> {
   const subscriber = createSubscriber({ brokerUrl: options.broker });
-  const subscription = subscriber.subscribe({ consumer: options.consumer, patterns, start: parseStart(options.start) });
+  const { consumer, onConflict, onConfigChange } = options;
+  const subscription = subscriber.subscribe({ consumer, patterns, start: parseStart(options.start), onConflict, onConfigChange });
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const telling = (async () => {
     for await (const status of subscription.status()) {

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { checkConsumerName, checkPatterns, type Offset } from "@warren/protocol";
-import { AckMode, OnConflict, type OpenSchema } from "@warren/protocol/v1";
+import { AckMode, OnConfigChange, OnConflict, type OpenSchema } from "@warren/protocol/v1";
 
 /** What to subscribe to, and how. */
 export interface SubscriptionOptions {
@@ -13,8 +13,15 @@ export interface SubscriptionOptions {
   readonly start?: "latest" | "earliest" | Date | { readonly afterOffset: Offset } | undefined;
   /** Events sent and not acked, at most. Default 1 024. */
   readonly maxInFlight?: number | undefined;
+  /** Bytes of events sent and not acked, at most; one event comes whatever its size. Default 16 MiB. */
+  readonly maxInFlightBytes?: number | undefined;
   /** When another program has the name. Default "standby": wait, and take its place when it goes. */
   readonly onConflict?: "standby" | "take-over" | "reject" | undefined;
+  /**
+   * When the name exists with other patterns. "fail" (default): CONFIG_MISMATCH. "migrate": the name goes over to these patterns, from a place at which nothing
+   * of them is missed; what cannot be told for certain fails with CONFIG_MISMATCH, and so do parked events, which are settled first.
+   */
+  readonly onConfigChange?: "fail" | "migrate" | undefined;
   /** Default "explicit": an event is done when the application says so. "auto": when it was sent. */
   readonly ackMode?: "explicit" | "auto" | undefined;
   /** With un-acked events and no sign of life for so long, the broker puts the consumer to sleep. Default 60 000. */
@@ -34,6 +41,8 @@ export type SubscriptionStatus =
       readonly headOffset: Offset;
       readonly resumed: boolean;
       readonly sessionToken: bigint;
+      /** The name had other patterns until now; key of its receiver then. */
+      readonly migratedFrom?: string | undefined;
     }
   | { readonly kind: "catchingUp"; readonly offset: Offset }
   | { readonly kind: "caughtUp"; readonly offset: Offset }
@@ -68,7 +77,9 @@ export function toOpen(options: SubscriptionOptions, instanceId: string) {
     patterns,
     start = "latest",
     maxInFlight = 0,
+    maxInFlightBytes = 0,
     onConflict = "standby",
+    onConfigChange = "fail",
     ackMode = "explicit",
     sessionTimeoutMs,
   } = options;
@@ -79,7 +90,9 @@ export function toOpen(options: SubscriptionOptions, instanceId: string) {
     receiver: { patterns: [...patterns] },
     start: { start: toStart(start) },
     maxInFlight,
+    maxInFlightBytes,
     onConflict: conflicts[onConflict],
+    onConfigChange: onConfigChange === "migrate" ? OnConfigChange.MIGRATE : OnConfigChange.FAIL,
     ackMode: ackMode === "auto" ? AckMode.AUTO : AckMode.EXPLICIT,
     instanceId,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeout: durationFromMs(sessionTimeoutMs) }),

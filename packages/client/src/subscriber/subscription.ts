@@ -222,9 +222,10 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   async #response({ frame }: SubscribeResponse): Promise<void> {
     switch (frame.case) {
       case "opened": {
-        const { sessionToken, logId, afterOffset, headOffset, resumed, settled, moves } = frame.value;
+        const { sessionToken, logId, afterOffset, headOffset, resumed, settled, moves, migratedFrom } = frame.value;
         this.#dispatch({ kind: "opened", token: sessionToken, logId, afterOffset, settled, moves });
-        this.#tell({ kind: "connected", afterOffset, headOffset, resumed, sessionToken });
+        const migrated = migratedFrom === "" ? {} : { migratedFrom };
+        this.#tell({ kind: "connected", afterOffset, headOffset, resumed, sessionToken, ...migrated });
         if (headOffset > afterOffset) this.#tell({ kind: "catchingUp", offset: afterOffset });
         return;
       }
@@ -249,9 +250,12 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
         return this.#tell({ kind: "paused", reason: frame.value.reason });
       case "resumed":
         return this.#tell({ kind: "resumed" });
-      case "standby":
+      case "standby": {
+        // It comes again with every heartbeat.
+        const news = this.#state.phase !== "standby";
         this.#dispatch({ kind: "standby" });
-        return this.#tell({ kind: "standby" });
+        return news ? this.#tell({ kind: "standby" }) : undefined;
+      }
       case "heartbeat":
       case "draining":
       case undefined:
@@ -312,7 +316,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   /** No frame for three heartbeats, while we are ready to read: the broker is gone, whatever TCP believes. */
   #watch(abort: AbortController): void {
     if (abort.signal.aborted) return;
-    this.#watchdog = this.#deps.clock.after(3 * Times.heartbeatMs, () => {
+    this.#watchdog = this.#deps.clock.after(Times.subscriberWatchdogMs, () => {
       abort.abort(new WarrenError("TRANSPORT_UNAVAILABLE", "the broker has said nothing for three heartbeats"));
     });
   }

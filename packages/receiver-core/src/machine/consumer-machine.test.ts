@@ -175,7 +175,7 @@ describe("stepConsumer()", () => {
     const error = new WarrenError("DRAINING", "drain");
     expect(driver.do({ kind: "shut", error })).toEqual(["end waits DRAINING", "end new DRAINING", "end s DRAINING", "slept draining"]);
     expect(driver.do({ kind: "claimed", sessionId: "new", grant: grant({ token: 2n }) })).toEqual([]);
-    expect(driver.state).toEqual(asleep(settled(0n)));
+    expect(driver.state).toEqual({ ...asleep(settled(0n)), tookOverAt: 0 });
   });
 
   test("a failed claim leaves the open session alone", () => {

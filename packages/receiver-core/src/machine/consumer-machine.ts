@@ -13,6 +13,7 @@ import {
   type SessionSpec,
 } from "./consumer-state.ts";
 import { emit, flow, type FlowStep } from "./flow.ts";
+import { forgetSettled, nothingSent } from "./sent-bytes.ts";
 import { noSides, sidesLoaded, sidesSettled } from "./sides.ts";
 
 /*
@@ -30,11 +31,13 @@ import { noSides, sidesLoaded, sidesSettled } from "./sides.ts";
 export function stepConsumer(state: ConsumerState, input: ConsumerInput, now: number): ConsumerStep {
   switch (input.kind) {
     case "open":
-      return open(state, input.session);
+      return open(state, input.session, now);
     case "claimed":
       return claimed(state, input.sessionId, input.grant, now);
     case "claim-failed":
-      return claimFailed(state, input.sessionId, input.error);
+      return claimFailed(state, input.sessionId, input.error, now);
+    case "claim-due":
+      return state.claiming === undefined ? contend({ state, effects: [] }, now, []) : { state, effects: [] };
     case "stop":
       return stop(state, input.sessionId, input.reason);
     case "shut":
@@ -51,7 +54,10 @@ export function stepConsumer(state: ConsumerState, input: ConsumerInput, now: nu
   }
 }
 
-type AwakeInput = Exclude<ConsumerInput, { kind: "open" | "claimed" | "claim-failed" | "stop" | "shut" | "moved" | "fenced" | "tick" }>;
+type AwakeInput = Exclude<
+  ConsumerInput,
+  { kind: "open" | "claimed" | "claim-failed" | "claim-due" | "stop" | "shut" | "moved" | "fenced" | "tick" }
+>;
 
 function stepAwake(state: ConsumerState, input: AwakeInput, now: number): ConsumerStep {
   const { awake } = state;
@@ -138,7 +144,10 @@ function settleUpTo(awake: Awake, upTo: bigint, ranges: readonly OffsetRange[], 
 }
 
 function save(awake: Awake, settled: Awake["settled"]): FlowStep {
-  return { awake: { ...awake, settled }, effects: [{ kind: "save", token: awake.token, settled }] };
+  return {
+    awake: { ...awake, settled, sent: forgetSettled(awake.sent, settled) },
+    effects: [{ kind: "save", token: awake.token, settled }],
+  };
 }
 
 function outcomes(awake: Awake, outcome: Outcome, count: number): readonly Outcome[] {
@@ -157,14 +166,10 @@ function breaker({ state, effects }: ConsumerStep): ConsumerStep {
   return { state, effects: [...effects, { kind: "pause", reason }] };
 }
 
-function open(state: ConsumerState, session: SessionSpec): ConsumerStep {
+function open(state: ConsumerState, session: SessionSpec, now: number): ConsumerStep {
   if (state.claiming !== undefined) return { state: { ...state, waiting: [...state.waiting, session] }, effects: [] };
-  if (state.awake === undefined || wins(session, state.awake.session)) return claim(state, session, []);
-  if (session.onConflict === "reject") return { state, effects: [busy(session)] };
-  return {
-    state: { ...state, waiting: [...state.waiting, session] },
-    effects: [{ kind: "stand-by", sessionId: session.sessionId }],
-  };
+  if (state.awake === undefined) return claim(state, session, []);
+  return contend({ state: { ...state, waiting: [...state.waiting, session] }, effects: [] }, now, [session]);
 }
 
 /** W6: whether `session` may end `holder`: it asked to, or it is the same program come back. */
@@ -185,7 +190,7 @@ function claimed(state: ConsumerState, sessionId: string, grant: Grant, now: num
     state.awake === undefined ? { state, effects: [] } : sleep(state, state.awake, "taken-over", left ? openAgain() : takenOver());
   const free: ConsumerState = { ...ended.state, claiming: undefined, settled: grant.settled };
   if (left) return nextInLine({ state: free, effects: ended.effects });
-  const { token, settled, resumed, receiverKey, logId, head, tailFirst, gaps, moves } = grant;
+  const { token, settled, resumed, receiverKey, logId, head, tailFirst, gaps, moves, migratedFrom } = grant;
   const awake: Awake = {
     session,
     token,
@@ -198,6 +203,8 @@ function claimed(state: ConsumerState, sessionId: string, grant: Grant, now: num
     gaps,
     skipped: [],
     sides: noSides(grant.retrying),
+    sent: nothingSent,
+    starved: false,
     paused: grant.paused,
     outcomes: [],
     pulling: false,
@@ -209,27 +216,28 @@ function claimed(state: ConsumerState, sessionId: string, grant: Grant, now: num
   };
   const opened = emit(
     awake,
-    { kind: "opened", sessionId, sessionToken: token, receiverKey, settled, headOffset: head, logId, resumed, moves },
+    { kind: "opened", sessionId, sessionToken: token, receiverKey, settled, headOffset: head, logId, resumed, moves, migratedFrom },
     now,
   );
   const paused = grant.paused === undefined ? undefined : emit(opened.awake, { kind: "paused", reason: grant.paused }, now);
-  return settleWaiting({
-    state: { ...free, awake: opened.awake },
-    effects: [...ended.effects, { kind: "woke", sessionId }, ...opened.effects, ...(paused?.effects ?? [])],
-  });
+  const effects: ConsumerEffect[] = [...ended.effects, { kind: "woke", sessionId }, ...opened.effects, ...(paused?.effects ?? [])];
+  return contend({ state: { ...free, awake: opened.awake }, effects }, now, free.waiting);
 }
 
-function claimFailed(state: ConsumerState, sessionId: string, error: WarrenError): ConsumerStep {
+function claimFailed(state: ConsumerState, sessionId: string, error: WarrenError, now: number): ConsumerStep {
   if (state.claiming?.session.sessionId !== sessionId) return { state, effects: [] };
   const effects: ConsumerEffect[] = state.claiming.left ? [] : [{ kind: "end", sessionId, error }];
   const free = { ...state, claiming: undefined };
-  return free.awake === undefined ? nextInLine({ state: free, effects }) : settleWaiting({ state: free, effects });
+  return contend({ state: free, effects }, now, free.waiting);
 }
 
-/** After a claim: who waits and may take over does so (the last one wins), who rejects is told, the others stand by. */
-function settleWaiting({ state, effects }: ConsumerStep): ConsumerStep {
+/**
+ * While the name has a session: of those that wait and may take over the last one does, at most every `Times.takeOverMs`, so that programs that fight for
+ * a name cannot wear out the database. Of those in `tell`, who rejects is told that the name is taken, and who stands by that it waits.
+ */
+function contend({ state, effects }: ConsumerStep, now: number, tell: readonly SessionSpec[]): ConsumerStep {
   const holder = state.awake?.session;
-  if (holder === undefined || state.waiting.length === 0) return { state, effects };
+  if (holder === undefined) return nextInLine({ state, effects });
   const out: ConsumerEffect[] = [...effects];
   const waiting: SessionSpec[] = [];
   let winner: SessionSpec | undefined;
@@ -241,11 +249,16 @@ function settleWaiting({ state, effects }: ConsumerStep): ConsumerStep {
       out.push(busy(session));
     } else {
       waiting.push(session);
-      out.push({ kind: "stand-by", sessionId: session.sessionId });
+      if (tell.includes(session)) out.push({ kind: "stand-by", sessionId: session.sessionId });
     }
   }
-  const rest = { ...state, waiting };
-  return winner === undefined ? { state: rest, effects: out } : claim(rest, winner, out);
+  const standbyToldAt = tell.length >= waiting.length ? now : state.standbyToldAt;
+  const rest: ConsumerState = { ...state, waiting, standbyToldAt };
+  if (winner === undefined) return { state: rest, effects: out };
+  const afterMs = (state.tookOverAt ?? Number.NEGATIVE_INFINITY) + Times.takeOverMs - now;
+  if (afterMs <= 0) return claim({ ...rest, tookOverAt: now }, winner, out);
+  // First in line also when the holder leaves before it is due.
+  return { state: { ...rest, waiting: [winner, ...waiting] }, effects: [...out, { kind: "claim-later", afterMs }] };
 }
 
 /** The name is free: the first that waits claims it. */
@@ -304,16 +317,25 @@ function moved(state: ConsumerState, { settled, error }: Extract<ConsumerInput, 
 function tick(state: ConsumerState, now: number): ConsumerStep {
   const { awake } = state;
   if (awake === undefined) return { state, effects: [] };
-  const waitingForAck = inFlight(awake) >= awake.session.maxInFlight;
   const unsettled = inFlight(awake) > 0 || awake.sides.outstanding.length > 0;
   const stuck = !awake.pulling || (awake.session.ackMode === "explicit" && unsettled);
   if (stuck && now - Math.max(awake.signAt, awake.pulling ? awake.signAt : awake.frameAt) >= awake.session.sessionTimeoutMs) {
     const message = `no sign of life for ${awake.session.sessionTimeoutMs} ms with un-acked events; ack, send ping while a handler works, or ask for a longer session_timeout`;
     return nextInLine(sleep(state, awake, "silent", new WarrenError("SESSION_SILENT", message)));
   }
-  if (!awake.pulling || now - awake.frameAt < Times.heartbeatMs) return { state, effects: [] };
+  const told = tellStandby(state, now);
+  if (!awake.pulling || now - awake.frameAt < Times.heartbeatMs) return told;
+  const { maxInFlight, maxInFlightBytes } = awake.session;
+  const waitingForAck = awake.starved || inFlight(awake) >= maxInFlight || awake.sent.total >= maxInFlightBytes;
   const heartbeat = { kind: "heartbeat", headOffset: awake.head, sentOffset: awake.next - 1n, waitingForAck } as const;
-  return merge(state, emit(awake, heartbeat, now));
+  return merge(told.state, { awake, effects: told.effects }, emit(awake, heartbeat, now));
+}
+
+/** Who waits for the name hears so from time to time: the broker lives. */
+function tellStandby(state: ConsumerState, now: number): ConsumerStep {
+  if (state.waiting.length === 0 || now - state.standbyToldAt < Times.heartbeatMs) return { state, effects: [] };
+  const effects = state.waiting.map(({ sessionId }): ConsumerEffect => ({ kind: "stand-by", sessionId }));
+  return { state: { ...state, standbyToldAt: now }, effects };
 }
 
 function merge(state: ConsumerState, ...steps: readonly FlowStep[]): ConsumerStep {

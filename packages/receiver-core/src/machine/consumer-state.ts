@@ -9,6 +9,7 @@ import {
 } from "@warren/protocol";
 import type { MissedGap, PrunedGap } from "@warren/event-store";
 import type { AckMode, Frame, OnConflict, StopReason } from "../subscription.ts";
+import type { SentBytes } from "./sent-bytes.ts";
 import type { SideEvent, Sides } from "./sides.ts";
 
 /** What a session asked for. Times in milliseconds. */
@@ -18,6 +19,7 @@ export interface SessionSpec {
   readonly onConflict: OnConflict;
   readonly ackMode: AckMode;
   readonly maxInFlight: number;
+  readonly maxInFlightBytes: number;
   readonly sessionTimeoutMs: number;
 }
 
@@ -35,6 +37,8 @@ export interface Grant {
   readonly resumed: boolean;
   readonly receiverKey: string;
   readonly logId: string;
+  /** The receiver that this very session moved the name away from; empty otherwise. */
+  readonly migratedFrom: string;
   readonly head: Offset;
   readonly tailFirst: Offset;
   /** Gaps this consumer has to be told, in order. */
@@ -57,6 +61,9 @@ export interface Awake {
   /** Offsets that are not there any more: told by a gap, never sent; settled when something above them is acked, for then the gap was met. */
   readonly skipped: OffsetRanges;
   readonly sides: Sides;
+  readonly sent: SentBytes;
+  /** The next event waits until bytes that were sent are settled. */
+  readonly starved: boolean;
   /** Why nothing is sent. */
   readonly paused: string | undefined;
   /** The last settled events, oldest first: parked or acked. For the breaker. */
@@ -91,6 +98,10 @@ export interface ConsumerState {
   readonly claiming: Claiming | undefined;
   /** Sessions that wait for the name, in order of arrival. */
   readonly waiting: readonly SessionSpec[];
+  /** When a session last began to take the name over from another one. */
+  readonly tookOverAt: number | undefined;
+  /** When those that wait were last told so, all of them. */
+  readonly standbyToldAt: number;
 }
 
 /** What happened to a consumer. */
@@ -98,6 +109,8 @@ export type ConsumerInput =
   | { readonly kind: "open"; readonly session: SessionSpec }
   | { readonly kind: "claimed"; readonly sessionId: string; readonly grant: Grant }
   | { readonly kind: "claim-failed"; readonly sessionId: string; readonly error: WarrenError }
+  /** Answers `claim-later`. */
+  | { readonly kind: "claim-due" }
   /** The stream asks for its next frame: the one before was handed over. */
   | { readonly kind: "pull"; readonly sessionId: string }
   | { readonly kind: "stored"; readonly head: Offset; readonly tailFirst: Offset }
@@ -139,6 +152,8 @@ export type ConsumerInput =
 export type ConsumerEffect =
   /** Take the name in the state store (a new token), and answer with `claimed` or `claim-failed`. */
   | { readonly kind: "claim"; readonly session: SessionSpec }
+  /** The name was taken over a moment ago: answer with `claim-due` when the next one may. */
+  | { readonly kind: "claim-later"; readonly afterMs: number }
   | { readonly kind: "emit"; readonly sessionId: string; readonly frame: Frame }
   | { readonly kind: "stand-by"; readonly sessionId: string }
   /** The tail holds `offset`: answer with `segments` at once. */
@@ -166,7 +181,7 @@ export interface ConsumerStep {
 
 /** A consumer without a session. */
 export function asleep(settled: Settled): ConsumerState {
-  return { settled, awake: undefined, claiming: undefined, waiting: [] };
+  return { settled, awake: undefined, claiming: undefined, waiting: [], tookOverAt: undefined, standbyToldAt: 0 };
 }
 
 /** Events sent and not acked. */

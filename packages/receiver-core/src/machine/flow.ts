@@ -2,6 +2,7 @@ import { Limits, lastOffsetOf, rangeFrom, type EncodedBatch, type Offset } from 
 import { planRead } from "@warren/replay";
 import type { Frame } from "../subscription.ts";
 import { inFlight, type Awake, type ConsumerEffect } from "./consumer-state.ts";
+import { addSent } from "./sent-bytes.ts";
 import { loadSides, nextSide, sideSent } from "./sides.ts";
 
 /** An awake consumer and what to do now. */
@@ -38,7 +39,7 @@ function events(given: Awake, now: number): FlowStep {
     return emit({ ...awake, gaps: awake.gaps.slice(1) }, { kind: "gap", gap }, now);
   }
   const room = awake.session.maxInFlight - inFlight(awake);
-  if (room <= 0) return { awake, effects: [] };
+  if (room <= 0 || awake.sent.total >= awake.session.maxInFlightBytes) return { awake, effects: [] };
   const buffer = awake.buffer.filter((segment) => lastOffsetOf(segment) >= awake.next);
   const segment = buffer[0];
   if (segment !== undefined && segment.firstOffset <= awake.next) {
@@ -72,7 +73,10 @@ function read(awake: Awake, now: number): FlowStep {
     case "tail":
       return { awake: { ...awake, reading: true }, effects: [{ kind: "read-tail", sessionId, offset: awake.next }] };
     case "log":
-      if (awake.mode === "live") return emit({ ...awake, mode: "catching-up" }, { kind: "fell-behind", offset: awake.next - 1n }, now);
+      // Between two of these lies a whole tail of events: a tail that is empty (the head moved without a segment) tells nothing of the reader.
+      if (awake.mode === "live" && awake.tailFirst <= awake.head) {
+        return emit({ ...awake, mode: "catching-up" }, { kind: "fell-behind", offset: awake.next - 1n }, now);
+      }
       return { awake: { ...awake, reading: true }, effects: [{ kind: "read-log", sessionId, afterOffset: awake.next - 1n }] };
   }
 }
@@ -81,21 +85,31 @@ function read(awake: Awake, now: number): FlowStep {
 function sendEvents(awake: Awake, segment: EncodedBatch, room: number, until: Offset | undefined, now: number): FlowStep {
   const from = Number(awake.next - segment.firstOffset);
   const limit = until === undefined ? segment.count : Math.min(segment.count, Number(until - segment.firstOffset) + 1);
-  const to = fit(segment, from, Math.min(limit, from + room));
+  const { maxInFlightBytes } = awake.session;
+  const roomBytes = maxInFlightBytes - awake.sent.total;
+  const to = fit(segment, from, Math.min(limit, from + room), Math.min(roomBytes, Limits.batchBytes));
+  const bytes = bytesOf(segment, from, to);
+  // One event is sent whatever its size, when nothing is under way.
+  if (bytes > roomBytes && awake.sent.total > 0) return { awake: { ...awake, starved: true }, effects: [] };
   const idle = inFlight(awake) === 0;
   const sent: Awake = {
     ...awake,
     next: awake.next + BigInt(to - from),
     buffer: to === segment.count ? awake.buffer.slice(1) : awake.buffer,
     signAt: idle ? now : awake.signAt,
+    sent: addSent(awake.sent, { first: awake.next, last: awake.next + BigInt(to - from - 1), bytes }, maxInFlightBytes),
+    starved: false,
   };
   return emit(sent, { kind: "batch", batch: segment, from, to }, now);
 }
 
-/** How far from `from` a batch may go: at least one event, else at most `Limits.batchBytes`. */
-function fit(segment: EncodedBatch, from: number, to: number): number {
-  const start = from === 0 ? 0 : (segment.eventEnds[from - 1] ?? 0);
+/** How far from `from` a batch may go: at least one event, else at most `maxBytes`. */
+function fit(segment: EncodedBatch, from: number, to: number, maxBytes: number): number {
   let end = to;
-  while (end > from + 1 && (segment.eventEnds[end - 1] ?? 0) - start > Limits.batchBytes) end -= 1;
+  while (end > from + 1 && bytesOf(segment, from, end) > maxBytes) end -= 1;
   return end;
+}
+
+function bytesOf({ eventEnds }: EncodedBatch, from: number, to: number): number {
+  return (eventEnds[to - 1] ?? 0) - (from === 0 ? 0 : (eventEnds[from - 1] ?? 0));
 }

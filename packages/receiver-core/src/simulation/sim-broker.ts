@@ -248,12 +248,16 @@ export class SimBroker {
             if (failed || !this.running) return this.#toConsumer(name, { kind: "claim-failed", sessionId, error: away });
             const { head, first } = this.#tail;
             const place = { token, settled, resumed, retrying, moves: 0n, paused: undefined };
-            const grant = { ...place, receiverKey: "key", logId: "log", head, tailFirst: first, gaps: [] };
+            const grant = { ...place, receiverKey: "key", logId: "log", migratedFrom: "", head, tailFirst: first, gaps: [] };
             return this.#toConsumer(name, { kind: "claimed", sessionId, grant });
           });
         });
         return;
       }
+      case "claim-later":
+        cover("take-over-damped");
+        network.send(`timer-${this.id}`, this.#alive, () => this.#toConsumer(name, { kind: "claim-due" }));
+        return;
       case "emit":
         if (effect.frame.kind === "fell-behind") cover("fell-behind");
         if (effect.frame.kind === "caught-up") cover("caught-up");

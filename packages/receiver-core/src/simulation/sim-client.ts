@@ -42,6 +42,7 @@ export class SimClient {
       onConflict: this.#onConflict,
       ackMode: "explicit" as const,
       maxInFlight: 4,
+      maxInFlightBytes: 40,
       sessionTimeoutMs: 60,
     };
     this.#world.network.send(

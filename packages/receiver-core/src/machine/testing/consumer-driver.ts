@@ -17,6 +17,7 @@ export const spec = (sessionId: string, more: Partial<SessionSpec> = {}): Sessio
   onConflict: "standby",
   ackMode: "explicit",
   maxInFlight: 100,
+  maxInFlightBytes: 1_000_000,
   sessionTimeoutMs: 60_000,
   ...more,
 });
@@ -31,6 +32,7 @@ export const grant = (more: Partial<Grant> = {}): Grant => ({
   resumed: false,
   receiverKey: "key",
   logId: "log",
+  migratedFrom: "",
   head: 0n,
   tailFirst: 1n,
   gaps: [],
@@ -95,6 +97,8 @@ function words(effect: ConsumerEffect): string {
       return `settle-sides ${effect.deliveryIds.join(",")}`;
     case "pause":
       return "pause";
+    case "claim-later":
+      return `claim-later ${effect.afterMs}`;
     case "slept":
       return `slept ${effect.reason}`;
     case "woke":
