@@ -118,6 +118,12 @@ export interface EventLog {
   read(request: ReadRequest, options?: CallOptions): Promise<ReadResult>;
   /** Offset just before the first event recorded at or after `time` (ms since 1970); the head when there is none. */
   offsetBefore(receiverId: bigint, time: number, options?: CallOptions): Promise<Offset>;
+  /** Offsets of those of these events that the log has, by their index. */
+  offsetsOf(
+    receiverId: bigint,
+    identities: readonly { readonly source: string; readonly id: string }[],
+    options?: CallOptions,
+  ): Promise<ReadonlyMap<number, Offset>>;
   /** Offset of an event by identity, or undefined. */
   find(receiverId: bigint, source: string, id: string, options?: CallOptions): Promise<Offset | undefined>;
   /** Removes whole segments below `beforeOffset`, with their keys, and records the gap. Returns the new oldest offset. */

@@ -1,7 +1,7 @@
 import type { EventLog } from "@warren/event-store";
 import { assert, isWarrenError, lastOffsetOf, WarrenError, type Clock, type Logger, type Offset, type Settled } from "@warren/protocol";
 import { readChunk, type ChunkSize, type Tail } from "@warren/replay";
-import { stepConsumer } from "./machine/consumer-machine.ts";
+import { stepConsumer, wins } from "./machine/consumer-machine.ts";
 import {
   asleep,
   type ConsumerEffect,
@@ -54,6 +54,7 @@ export class Consumer {
   /** How often it was paused or resumed here. */
   #pauses = 0;
   readonly #parking: ConsumerParking;
+  #idleWaiters: (() => void)[] = [];
 
   constructor(deps: ConsumerDeps, kept: { readonly settled: Settled; readonly paused: string | undefined }) {
     this.name = deps.name;
@@ -110,6 +111,20 @@ export class Consumer {
     return this.#state.awake === undefined && this.#state.claiming === undefined && this.#state.waiting.length === 0;
   }
 
+  /** Resolves when it is idle. */
+  whenIdle(): Promise<void> {
+    if (this.idle) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#idleWaiters.push(resolve);
+    return promise;
+  }
+
+  /** W6: whether an open may end the session it has. */
+  yieldsTo(message: NewSubscription): boolean {
+    const { awake, claiming } = this.#state;
+    return awake !== undefined && claiming === undefined && wins(message, awake.session);
+  }
+
   /** An operator, or the breaker, paused it (and that is saved), or resumed it. */
   setPaused(reason: string | undefined): void {
     this.#paused = reason;
@@ -154,6 +169,10 @@ export class Consumer {
     } finally {
       this.#running = false;
     }
+    if (this.#idleWaiters.length === 0 || !this.idle) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
   }
 
   #run(effect: ConsumerEffect): void {

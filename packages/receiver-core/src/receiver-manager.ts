@@ -1,7 +1,8 @@
 import { covers, isWarrenError, Limits, must, settle, Times, WarrenError, type Settled, type Timer } from "@warren/protocol";
 import type { ReceiverConfig, ReceiverRow, StoredState } from "@warren/state-store";
-import { canonicalConfig, configKey, describeDifference, queueName } from "./config-key.ts";
+import { canonicalConfig, configKey, queueName } from "./config-key.ts";
 import { backoff, type CoreDeps, type CoreOptions, noCounts, type Shared } from "./core-deps.ts";
+import { Migrations } from "./migrations.ts";
 import { ConsumerOperations, type Operations } from "./operations.ts";
 import { ReceiveBudget } from "./receive-budget.ts";
 import { Receiver } from "./receiver.ts";
@@ -38,6 +39,7 @@ export class ReceiverManager implements Subscriptions {
   readonly #ready = new Map<string, Receiver>();
   readonly #sessions = new Map<string, { readonly stream: SessionStream; readonly message: NewSubscription }>();
   readonly #operations: ConsumerOperations;
+  readonly #migrations: Migrations;
   /** Why the last sessions ended, oldest first. */
   readonly #ended = new Map<string, WarrenError>();
   readonly #abort = new AbortController();
@@ -50,6 +52,7 @@ export class ReceiverManager implements Subscriptions {
     this.#options = options;
     this.#shared = { counters: noCounts(), budget: new ReceiveBudget(options.unstoredBytes ?? Limits.unstoredBytes) };
     this.#operations = new ConsumerOperations({ ...deps, receivers: () => [...this.#ready.values()] });
+    this.#migrations = new Migrations({ ...deps, receivers: () => this.#ready.values() });
     deps.offsets.onSaved((saved) => {
       this.#shared.counters.offsetSaves += 1;
       const settled = saved.kind === "saved" ? { mark: saved.ackedOffset, ranges: saved.ranges } : undefined;
@@ -164,31 +167,21 @@ export class ReceiverManager implements Subscriptions {
     try {
       if (this.#abort.signal.aborted) throw new WarrenError("DRAINING", "the broker is shutting down; open again");
       if (!this.#restored) throw new WarrenError("STORE_UNAVAILABLE", "the broker has not restored its state yet; open again");
-      this.#checkConfigOfName(message);
-      const receiver = await this.#acquire(message, stream.signal);
-      if (!stream.ended) receiver.open(message, stream);
+      // Before anything is made for the new config.
+      const migrates = this.#migrations.check(message);
+      const receiver = await this.#acquire(message, stream.signal, migrates);
+      const migratedFrom = migrates ? await this.#migrations.move(message, receiver, stream) : undefined;
+      if (!stream.ended) receiver.open({ ...message, migratedFrom }, stream);
     } catch (error) {
       stream.end(isWarrenError(error) ? error : new WarrenError("ILLEGAL_STATE", "unexpected error while opening", { cause: error }));
       if (!isWarrenError(error)) this.#deps.logger.error("open failed", { error });
     }
   }
 
-  /** Refuses a name that has another config before anything is made for the new config. */
-  #checkConfigOfName({ consumer, config }: NewSubscription): void {
-    if (consumer === "") return;
-    const key = configKey(config);
-    for (const receiver of this.#ready.values()) {
-      if (receiver.row.configKey === key || receiver.consumer(consumer) === undefined) continue;
-      const difference = describeDifference(receiver.row.config, config);
-      const text = `consumer ${consumer} exists with another config (${difference}); use its config, or another name`;
-      throw new WarrenError("CONFIG_MISMATCH", text);
-    }
-  }
-
   /** Finds the receiver by its config, or makes it. */
-  async #acquire(message: NewSubscription, signal: AbortSignal): Promise<Receiver> {
+  async #acquire(message: NewSubscription, signal: AbortSignal, migrates: boolean): Promise<Receiver> {
     const key = configKey(message.config);
-    if (!this.#receivers.has(key)) await checkNewReceiverStart(message.start, this.#deps.past, { signal });
+    if (!this.#receivers.has(key) && !migrates) await checkNewReceiverStart(message.start, this.#deps.past, { signal });
     const found = this.#receivers.get(key);
     if (found !== undefined) return found;
     const making = this.#make(key, message.config);

@@ -207,7 +207,7 @@ export class ReceiverWriter {
       topology: { exchange: { name: exchange, mode: "passive" }, queue },
       prefetch: this.#options.prefetch ?? Limits.prefetch,
       existing: true,
-      queueMissing: () => this.#recordMissed(`queue ${queue.name} was gone`),
+      queueMissing: () => this.recordMissed(this.#seenAt, this.#deps.clock.wallMs(), `queue ${queue.name} was gone`),
       handler: {
         opened: (channel) => {
           this.#waitingFor = undefined;
@@ -274,11 +274,9 @@ export class ReceiverWriter {
     }
   }
 
-  /** W9: recorded before the queue is made again. */
-  async #recordMissed(reason: string): Promise<void> {
-    const gap = await this.#deps.log.recordMissed(this.#row.receiverId, this.#seenAt, this.#deps.clock.wallMs(), reason, {
-      signal: this.#abort.signal,
-    });
+  /** W9: a missing queue is recorded before it is made again. Times: milliseconds since 1970. STORE_UNAVAILABLE. */
+  async recordMissed(fromTime: number, toTime: number, reason: string): Promise<void> {
+    const gap = await this.#deps.log.recordMissed(this.#row.receiverId, fromTime, toTime, reason, { signal: this.#abort.signal });
     this.#gaps = [...this.#gaps, gap];
     this.#deps.logger.error("events may have been missed", { reason, afterOffset: String(gap.afterOffset) });
     this.#events.gapRecorded(gap);

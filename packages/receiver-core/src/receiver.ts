@@ -82,6 +82,17 @@ export class Receiver {
     this.#sleeping.delete(name);
   }
 
+  /** A name came from another receiver: it is asleep here. */
+  adopt(row: ConsumerRow): void {
+    this.#sleeping.set(row.name, this.#newConsumer(row.name, row));
+  }
+
+  /** Records that events of a time may be missing in this log, and tells whoever passes (W9). STORE_UNAVAILABLE. */
+  async recordMissed(fromTime: number, toTime: number, reason: string): Promise<void> {
+    await this.#whenClaimed();
+    await this.#writer.recordMissed(fromTime, toTime, reason);
+  }
+
   /** Where `start` is in this receiver's log. Errors as of `startOffset`. */
   async startOffset(start: StartFrom, options: { readonly signal: AbortSignal }): Promise<Offset> {
     const claim = await this.#whenClaimed();
@@ -189,11 +200,8 @@ export class Receiver {
     const { receiverId, configKey } = this.row;
     const current = { headOffset: this.#writer.head, oldestOffset: claim.oldestOffset };
     const grant = { receiverKey: configKey, logId: claim.logId, migratedFrom: message.migratedFrom ?? "" };
-    if (message.known !== undefined && message.known.logId !== claim.logId) {
-      const text = `the log is ${claim.logId}, not ${message.known.logId}: it was restored or made anew; open without known_log_id to go on`;
-      throw new WarrenError("LOG_LOST", text);
-    }
     if (message.consumer === "") {
+      checkKnownLog(message, claim);
       const after = await startOffset(message.start, log, receiverId, current, { signal });
       const ephemeral = { settled: { mark: after, ranges: [] }, moves: 0n, paused: undefined, retrying: false };
       return { ...grant, ...ephemeral, token: await state.nextToken({ signal }), resumed: false, gaps: this.#gapsAfter(after, 0) };
@@ -201,6 +209,8 @@ export class Receiver {
     // What the last session acked is saved first, so that it does not come again.
     await offsets.flush();
     const existing = await state.consumer(message.consumer, { signal });
+    // What the subscriber knows of a place before a move counts no more: a migration is one too, and there the log is another.
+    if (message.known !== undefined && (existing?.moves ?? 0n) <= message.known.moves) checkKnownLog(message, claim);
     const start = existing === undefined ? await startOffset(message.start, log, receiverId, current, { signal }) : existing.ackedOffset;
     const claimed = await state.claimConsumer(message.consumer, receiverId, start, { signal });
     if (claimed.kind === "other-receiver") {
@@ -212,7 +222,6 @@ export class Receiver {
     }
     const { ackedOffset, ranges, sessionToken, createdAt, moves, paused } = claimed.consumer;
     await this.#checkNotAhead(message.consumer, ackedOffset);
-    // What the subscriber knows of a place before an operator moved it counts no more.
     const known = message.known?.moves === moves ? message.known.offset : 0n;
     await this.#checkNotAhead(message.consumer, known);
     const settled = raiseMark({ mark: ackedOffset, ranges }, known);
@@ -265,6 +274,12 @@ export class Receiver {
     for (const consumer of this.#active.values()) run(consumer);
     for (const consumer of this.#ephemeral.values()) run(consumer);
   }
+}
+
+function checkKnownLog({ known }: NewSubscription, { logId }: Claim): void {
+  if (known === undefined || known.logId === logId) return;
+  const text = `the log is ${logId}, not ${known.logId}: it was restored or made anew; open without known_log_id to go on`;
+  throw new WarrenError("LOG_LOST", text);
 }
 
 /** How long an open waits for a log that is not claimed, before it is told why. */

@@ -2,6 +2,8 @@ export type {
   CallOptions,
   ClaimResult,
   ConsumerRow,
+  Migration,
+  MigrationResult,
   OffsetSave,
   ReceiverConfig,
   ReceiverPhase,

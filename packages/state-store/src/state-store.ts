@@ -51,6 +51,26 @@ export type ClaimResult =
   /** The name exists on another receiver. Nothing changed. */
   | { readonly kind: "other-receiver"; readonly consumer: ConsumerRow; readonly config: ReceiverConfig };
 
+/** A name goes over to another receiver. */
+export interface Migration {
+  readonly name: string;
+  /** Where it must be, with the token that must be its newest: nobody claimed or moved it since it was looked at. */
+  readonly fromReceiverId: bigint;
+  readonly sessionToken: bigint;
+  readonly toReceiverId: bigint;
+  /** Its place in the other log. */
+  readonly ackedOffset: Offset;
+  readonly ranges: OffsetRanges;
+}
+
+/** What became of a migration. Only `migrated` changed something. */
+export type MigrationResult =
+  | { readonly kind: "migrated"; readonly consumer: ConsumerRow }
+  /** It is elsewhere, was claimed or moved, or is gone. */
+  | { readonly kind: "changed" }
+  /** So many of its events are parked: their offsets belong to the log it would leave. */
+  | { readonly kind: "parked"; readonly count: bigint };
+
 /** What a consumer has settled, to be saved. */
 export interface OffsetSave {
   readonly name: string;
@@ -100,6 +120,8 @@ export interface StateStore extends ParkingStore {
    * new place stays settled. Undefined: no such consumer.
    */
   moveConsumer(name: string, ackedOffset: Offset, options?: CallOptions): Promise<ConsumerRow | undefined>;
+  /** Moves a name to another receiver, with a new token and one more move; all of it or nothing, and nothing while events of it are parked. */
+  migrateConsumer(migration: Migration, options?: CallOptions): Promise<MigrationResult>;
   /** Pauses (with a reason) or resumes. Returns whether the consumer exists. */
   setPaused(name: string, reason: string | undefined, options?: CallOptions): Promise<boolean>;
   /** Forgets a consumer and its parked events. Returns it as it was, or undefined. */

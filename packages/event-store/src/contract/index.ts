@@ -160,6 +160,12 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       expect(await subject.log.known(log.receiverId, [slice(), first])).toEqual([{ index: 1, offset: 1n, sameContent: true }]);
       expect(await subject.log.find(log.receiverId, "/other", "same")).toBe(3n);
       expect(await subject.log.find(log.receiverId, "/other", "nothing")).toBeUndefined();
+      const asked = [
+        { source: "/other", id: "nothing" },
+        { source: "/other", id: "same" },
+      ];
+      expect([...(await subject.log.offsetsOf(log.receiverId, asked))]).toEqual([[1, 3n]]);
+      expect(await subject.log.offsetsOf(log.receiverId, [])).toEqual(new Map());
     });
 
     test("W3: keeps the keys of each log apart", async () => {

@@ -65,6 +65,11 @@ export function createMemoryEventLog(now: () => number = Date.now): MemoryEventL
     known: (receiverId, events, options) => on(receiverId, options, (log) => log.known(events)),
     read: (request, options) => on(request.receiverId, options, (log) => log.read(request)),
     offsetBefore: (receiverId, time, options) => on(receiverId, options, (log) => log.offsetBefore(time)),
+    offsetsOf: (receiverId, identities, options) =>
+      on(receiverId, options, (log) => {
+        const offsets = identities.map(({ source, id }, index) => [index, log.find(source, id)] as const);
+        return new Map(offsets.filter((entry): entry is readonly [number, bigint] => entry[1] !== undefined));
+      }),
     find: (receiverId, source, id, options) => on(receiverId, options, (log) => log.find(source, id)),
     prune: (receiverId, before, reason, options) => on(receiverId, options, (log) => log.prune(before, reason)),
     recordMissed: (receiverId, fromTime, toTime, reason, options) =>

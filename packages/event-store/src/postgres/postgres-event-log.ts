@@ -156,9 +156,12 @@ class PostgresEventLog implements EventLog {
     return rows[0]?.offset ?? notFound(receiverId);
   }
 
+  offsetsOf(receiverId: bigint, identities: Parameters<EventLog["offsetsOf"]>[1], options?: CallOptions) {
+    return this.#run(options, () => offsetsOf(this.#db, this.#tables, receiverId, identities));
+  }
+
   async find(receiverId: bigint, source: string, id: string, options?: CallOptions): Promise<Offset | undefined> {
-    const offsets = await this.#run(options, () => offsetsOf(this.#db, this.#tables, receiverId, [{ source, id }]));
-    return offsets.get(0);
+    return (await this.offsetsOf(receiverId, [{ source, id }], options)).get(0);
   }
 
   async prune(receiverId: bigint, beforeOffset: Offset, reason: string, options?: CallOptions): Promise<Offset> {

@@ -173,7 +173,7 @@ function open(state: ConsumerState, session: SessionSpec, now: number): Consumer
 }
 
 /** W6: whether `session` may end `holder`: it asked to, or it is the same program come back. */
-function wins(session: SessionSpec, holder: SessionSpec): boolean {
+export function wins(session: Pick<SessionSpec, "onConflict" | "instanceId">, holder: Pick<SessionSpec, "instanceId">): boolean {
   return session.onConflict === "take-over" || (session.instanceId !== "" && session.instanceId === holder.instanceId);
 }
 

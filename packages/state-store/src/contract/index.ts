@@ -134,6 +134,37 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
       expect(await subject.store.deleteConsumer("nobody")).toBeUndefined();
     });
 
+    test("migrates a consumer to another receiver in one step, fenced by its token, and not while events of it are parked", async () => {
+      const [one, two] = [await receiver(), await receiver()];
+      const { consumer } = await claim("migrates", one.receiverId, 5n);
+      const { store } = subject;
+      const migration = {
+        name: "migrates",
+        fromReceiverId: one.receiverId,
+        sessionToken: consumer.sessionToken,
+        toReceiverId: two.receiverId,
+        ackedOffset: 70n,
+        ranges: [range(73n, 75n)],
+      };
+      const parked = { name: "migrates", sessionToken: consumer.sessionToken, offset: 9n, reason: "r", attempts: 1 };
+      await store.park({ ...parked, recordedAt: 0, bytes: new Uint8Array([1]) });
+      expect(await store.migrateConsumer(migration)).toEqual({ kind: "parked", count: 1n });
+      expect(await store.consumer("migrates")).toMatchObject({ receiverId: one.receiverId, ackedOffset: 5n, ranges: [range(9n, 9n)] });
+      await store.discardParked("migrates", undefined, false);
+      expect(await store.migrateConsumer({ ...migration, sessionToken: consumer.sessionToken - 1n })).toEqual({ kind: "changed" });
+      expect(await store.migrateConsumer({ ...migration, name: "nobody" })).toEqual({ kind: "changed" });
+      const migrated = await store.migrateConsumer(migration);
+      expect(migrated.kind === "migrated" && migrated.consumer.sessionToken > consumer.sessionToken).toBe(true);
+      expect(migrated).toMatchObject({
+        kind: "migrated",
+        consumer: { receiverId: two.receiverId, ackedOffset: 70n, ranges: [range(73n, 75n)], moves: 1n, createdAt: consumer.createdAt },
+      });
+      // W6: acks of the session before count no more, and a second migration finds it gone.
+      expect(await store.saveOffsets([saveOf(consumer, 99n)])).toEqual([{ kind: "fenced", name: "migrates" }]);
+      expect(await store.migrateConsumer(migration)).toEqual({ kind: "changed" });
+      expect((await claim("migrates", two.receiverId)).consumer).toMatchObject({ ackedOffset: 70n, ranges: [range(73n, 75n)] });
+    });
+
     test("loads everything it was given, names verbatim", async () => {
       const row = await receiver();
       const names = ["__proto__", "constructor", "' OR 1=1 --", "é", "e\u0301", "漢字", "A", "a"];

@@ -75,6 +75,18 @@ export function createMemoryStateStore(now: () => number): StateStore {
           .reduce(settle, { mark: ackedOffset, ranges: [] });
         return { ...row, ackedOffset: mark, ranges, sessionToken: nextToken(), moves: row.moves + 1n };
       }),
+    async migrateConsumer({ name, fromReceiverId, sessionToken, toReceiverId, ackedOffset, ranges }) {
+      const row = consumers.get(name);
+      if (row?.receiverId !== fromReceiverId || row.sessionToken !== sessionToken) return { kind: "changed" };
+      const count = BigInt(parking.offsets(name).length);
+      if (count > 0n) return { kind: "parked", count };
+      const place = { receiverId: toReceiverId, ackedOffset, ranges };
+      const consumer = must(
+        update(name, () => ({ ...row, ...place, sessionToken: nextToken(), moves: row.moves + 1n })),
+        "the row is there",
+      );
+      return { kind: "migrated", consumer };
+    },
     setPaused: async (name, reason) => update(name, (row) => ({ ...row, paused: reason })) !== undefined,
     async deleteConsumer(name) {
       const row = consumers.get(name);

@@ -6,6 +6,8 @@ import type {
   CallOptions,
   ClaimResult,
   ConsumerRow,
+  Migration,
+  MigrationResult,
   OffsetSave,
   ReceiverConfig,
   ReceiverRow,
@@ -165,6 +167,32 @@ class PostgresStateStore implements StateStore {
         where name = ${name} returning ${consumerColumns}`.execute(this.#db),
     );
     return rows[0] === undefined ? undefined : toConsumer(rows[0]);
+  }
+
+  async migrateConsumer(migration: Migration, options?: CallOptions): Promise<MigrationResult> {
+    const { name, fromReceiverId, sessionToken, toReceiverId, ackedOffset, ranges } = migration;
+    const held = sql`name = ${name} and receiver_id = ${fromReceiverId}::bigint and session_token = ${sessionToken}::bigint`;
+    return this.#run(options, () =>
+      this.#db.transaction().execute(async (tx): Promise<MigrationResult> => {
+        // The row first: whoever parks an event locks it too, so that what is counted next is all there is.
+        const locked = await sql`select from ${this.#consumers} where ${held} for update`.execute(tx);
+        if (locked.rows.length === 0) return { kind: "changed" };
+        const parked = await sql<{ count: bigint }>`select count(*) as count from ${this.#parkedEvents} where consumer = ${name}`.execute(
+          tx,
+        );
+        const count = parked.rows[0]?.count ?? 0n;
+        if (count > 0n) return { kind: "parked", count };
+        const { rows } = await sql<ConsumerRecord>`
+          update ${this.#consumers} set
+            receiver_id = ${toReceiverId}::bigint,
+            acked_offset = ${ackedOffset}::bigint,
+            acked_ranges = ${fromRanges(ranges)}::int8multirange,
+            session_token = nextval(${this.#tokens}),
+            moves = moves + 1
+          where ${held} returning ${consumerColumns}`.execute(tx);
+        return { kind: "migrated", consumer: toConsumer(must(rows[0], "the row is locked")) };
+      }),
+    );
   }
 
   async setPaused(name: string, reason: string | undefined, options?: CallOptions): Promise<boolean> {
