@@ -47,6 +47,9 @@ export const Limits = {
   unstoredBytes: 256 * 1024 * 1024,
   /** Newest segments one receiver keeps in memory. */
   tailBytes: 4 * 1024 * 1024,
+  /** One step of retention, and what it reads to find the keys that go. */
+  pruneEvents: 5_000,
+  pruneBytes: 8 * 1024 * 1024,
   maxInFlight: 10_000,
   defaultMaxInFlight: 1024,
   /** Ranges of one ack. */
