@@ -1,3 +1,4 @@
+import { describeLifetimes } from "./lifetimes.ts";
 import { describeParking } from "./parking.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ConsumerRow, StateStore } from "../state-store.ts";
@@ -146,5 +147,6 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
     });
 
     describeParking(() => subject.store, receiver);
+    describeLifetimes(() => subject.store, receiver);
   });
 }

@@ -13,7 +13,9 @@ import type {
   StateStore,
   StoredState,
 } from "../state-store.ts";
-import { init, settleAndPark } from "./migrations.ts";
+import type { RetentionPolicy, Sleeper } from "../lifetime-store.ts";
+import { Lifetimes } from "./lifetimes.ts";
+import { init, lifetimes, settleAndPark } from "./migrations.ts";
 import { Parking } from "./parking.ts";
 import {
   consumerColumns,
@@ -28,7 +30,11 @@ import {
 
 /** Makes or updates the tables of the state. Safe to call from several processes at once. Throws STORE_UNAVAILABLE, CONFIG_INVALID. */
 export function migrateStateStore(database: Database<unknown>): Promise<void> {
-  return migrate(database, "state_store", { "0001_init": init(database.schema), "0002_settle_and_park": settleAndPark(database.schema) });
+  return migrate(database, "state_store", {
+    "0001_init": init(database.schema),
+    "0002_settle_and_park": settleAndPark(database.schema),
+    "0003_lifetimes": lifetimes(database.schema),
+  });
 }
 
 /** The state on PostgreSQL. `migrateStateStore` comes first. Does not close the database. */
@@ -43,6 +49,7 @@ class PostgresStateStore implements StateStore {
   readonly #tokens: string;
   readonly #parkedEvents;
   readonly #parking: Parking;
+  readonly #lifetimes: Lifetimes;
 
   constructor(database: Database<unknown>) {
     this.#db = database.db;
@@ -51,6 +58,7 @@ class PostgresStateStore implements StateStore {
     this.#tokens = `"${database.schema}".session_tokens`;
     this.#parkedEvents = sql.id(database.schema, "parked_events");
     this.#parking = new Parking(database);
+    this.#lifetimes = new Lifetimes(database);
   }
 
   async load(options?: CallOptions): Promise<StoredState> {
@@ -92,26 +100,40 @@ class PostgresStateStore implements StateStore {
     return toReceiver(must(rows[0], `receiver ${receiverId} has no row`));
   }
 
-  async claimConsumer(name: string, receiverId: bigint, startAfter: Offset, options?: CallOptions): Promise<ClaimResult> {
+  async claimConsumer(
+    name: string,
+    receiverId: bigint,
+    startAfter: Offset,
+    options?: CallOptions & { readonly expireAfterMs?: number | undefined },
+  ): Promise<ClaimResult> {
     type Row = ConsumerRecord & { readonly created: boolean };
+    // The lock waits for a retirement under way, and then sees its phase.
     const { rows } = await this.#run(options, () =>
       sql<Row>`
-        insert into ${this.#consumers} as c (name, receiver_id, acked_offset, session_token)
-        values (${name}, ${receiverId}::bigint, ${startAfter}::bigint, nextval(${this.#tokens}))
-        on conflict (name) do update set session_token = nextval(${this.#tokens}) where c.receiver_id = ${receiverId}::bigint
+        insert into ${this.#consumers} as c (name, receiver_id, acked_offset, session_token, expire_after_ms)
+        select ${name}, receiver_id, ${startAfter}::bigint, nextval(${this.#tokens}), ${options?.expireAfterMs ?? null}::bigint
+        from ${this.#receivers} where receiver_id = ${receiverId}::bigint and phase <> 'retiring' for key share
+        on conflict (name) do update set session_token = nextval(${this.#tokens}), asleep_since = null where c.receiver_id = ${receiverId}::bigint
         returning ${consumerColumns}, (xmax = 0) as created`.execute(this.#db),
     );
     const [row] = rows;
     if (row !== undefined) return { kind: "claimed", consumer: toConsumer(row), created: row.created };
+    return this.#notClaimed(name, receiverId, startAfter, options);
+  }
+
+  async #notClaimed(name: string, receiverId: bigint, startAfter: Offset, options: CallOptions | undefined): Promise<ClaimResult> {
     const { rows: others } = await this.#run(options, () =>
       sql<ConsumerRecord & { readonly config: ReceiverConfig }>`
         select ${consumerColumns}, (select config from ${this.#receivers} r where r.receiver_id = c.receiver_id) as config
-        from ${this.#consumers} c where name = ${name}`.execute(this.#db),
+        from ${this.#consumers} c where name = ${name} and receiver_id <> ${receiverId}::bigint`.execute(this.#db),
     );
     const [other] = others;
-    // Deleted between the two questions: the name is free now.
-    if (other === undefined) return this.claimConsumer(name, receiverId, startAfter, options);
-    return { kind: "other-receiver", consumer: toConsumer(other), config: other.config };
+    if (other !== undefined) return { kind: "other-receiver", consumer: toConsumer(other), config: other.config };
+    const { rows: receivers } = await this.#run(options, () =>
+      sql`select from ${this.#receivers} where receiver_id = ${receiverId}::bigint and phase <> 'retiring'`.execute(this.#db),
+    );
+    // Deleted on another receiver between the questions: the name is free now.
+    return receivers.length === 0 ? { kind: "retired" } : this.claimConsumer(name, receiverId, startAfter, options);
   }
 
   async nextToken(options?: CallOptions): Promise<bigint> {
@@ -161,7 +183,8 @@ class PostgresStateStore implements StateStore {
             select range_agg(int8range(p.event_offset, p.event_offset, '[]')) from ${this.#parkedEvents} p
             where p.consumer = c.name and p.event_offset > ${ackedOffset}::bigint), '{}'),
           session_token = nextval(${this.#tokens}),
-          moves = moves + 1
+          moves = moves + 1,
+          asleep_since = coalesce(asleep_since, clock_timestamp())
         where name = ${name} returning ${consumerColumns}`.execute(this.#db),
     );
     return rows[0] === undefined ? undefined : toConsumer(rows[0]);
@@ -179,6 +202,34 @@ class PostgresStateStore implements StateStore {
       sql<ConsumerRecord>`delete from ${this.#consumers} where name = ${name} returning ${consumerColumns}`.execute(this.#db),
     );
     return rows[0] === undefined ? undefined : toConsumer(rows[0]);
+  }
+
+  setRetention(receiverId: bigint, retention: RetentionPolicy, options?: CallOptions): Promise<ReceiverRow | undefined> {
+    return this.#run(options, () => this.#lifetimes.setRetention(receiverId, retention));
+  }
+
+  setExpiry(name: string, expireAfterMs: number | undefined, options?: CallOptions): Promise<boolean> {
+    return this.#run(options, () => this.#lifetimes.setExpiry(name, expireAfterMs));
+  }
+
+  markAsleep(receiverId: bigint, sleepers: readonly Sleeper[] | "all", options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#lifetimes.markAsleep(receiverId, sleepers));
+  }
+
+  expireConsumers(receiverId: bigint, options?: CallOptions): Promise<readonly ConsumerRow[]> {
+    return this.#run(options, () => this.#lifetimes.expireConsumers(receiverId));
+  }
+
+  markUsed(receiverId: bigint, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#lifetimes.markUsed(receiverId));
+  }
+
+  retire(receiverId: bigint, unusedMs: number, options?: CallOptions): Promise<boolean> {
+    return this.#run(options, () => this.#lifetimes.retire(receiverId, unusedMs));
+  }
+
+  removeReceiver(receiverId: bigint, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#lifetimes.removeReceiver(receiverId));
   }
 
   park(park: Park, options?: CallOptions): Promise<ParkResult> {
