@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { isWarrenError } from "@warren/protocol";
-import { AckMode, OnConflict, OpenSchema } from "@warren/protocol/v1";
+import { AckMode, OnConflict, OnGap, OpenSchema } from "@warren/protocol/v1";
 import { describe, expect, test } from "vitest";
 import { toNewSubscription } from "./open-request.ts";
 
@@ -16,8 +16,10 @@ describe("an open request", () => {
       start: { kind: "latest" },
       maxInFlight: 1024,
       onConflict: "standby",
+      onGap: "jump",
       ackMode: "explicit",
       sessionTimeoutMs: 60_000,
+      expireAfterMs: undefined,
       known: undefined,
       instanceId: "",
     });
@@ -31,6 +33,8 @@ describe("an open request", () => {
       onConflict: OnConflict.TAKE_OVER,
       ackMode: AckMode.AUTO,
       sessionTimeout: { seconds: 5n, nanos: 500_000_000 },
+      onGap: OnGap.FAIL,
+      expireAfter: { seconds: 86_400n, nanos: 0 },
       knownLogId: "log",
       knownOffset: 3n,
       instanceId: "i",
@@ -42,6 +46,8 @@ describe("an open request", () => {
       onConflict: "take-over",
       ackMode: "auto",
       sessionTimeoutMs: 5_500,
+      onGap: "fail",
+      expireAfterMs: 86_400_000,
       known: { logId: "log", offset: 3n },
       instanceId: "i",
     });

@@ -81,6 +81,12 @@ export const Times = {
   http2PingTimeoutMs: 5_000,
   heartbeatMs: 15_000,
   sessionMs: 60_000,
+  /** Retention, expiry, retirement and the depth of queues are looked at so often. */
+  upkeepMs: 10_000,
+  /** That a receiver is used is saved so often; one that this broker took is not retired earlier. */
+  receiverUsedMs: 3_600_000,
+  /** A receiver without consumers is kept for so long. */
+  retireAfterMs: 7 * 86_400_000,
   backoffMinMs: 100,
   backoffMaxMs: 10_000,
   drainMs: 10_000,

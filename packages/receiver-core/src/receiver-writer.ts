@@ -80,6 +80,16 @@ export class ReceiverWriter {
     return this.#state.channel > 0;
   }
 
+  /** Number of the open channel; 0: none. */
+  get channel(): number {
+    return this.#state.channel;
+  }
+
+  /** Retention moved the old end of the log. */
+  pruned(oldestOffset: Offset): void {
+    if (this.#claim !== undefined) this.#claim = { ...this.#claim, oldestOffset };
+  }
+
   /** Why it does not consume, or does not store. */
   get waitingFor(): WarrenError | undefined {
     return this.#waitingFor;
@@ -176,12 +186,14 @@ export class ReceiverWriter {
   }
 
   async #claimLog(): Promise<void> {
-    const { log } = this.#deps;
+    const { log, state } = this.#deps;
     const { receiverId } = this.#row;
     const options = { signal: this.#abort.signal };
     try {
       const claim = await log.claim(receiverId, options);
       const gaps = await log.gaps(receiverId, 0n, options);
+      // Whoever was awake on the broker before us is not any more.
+      await state.markAsleep(receiverId, "all", options);
       this.#gaps = gaps.filter((gap) => gap.kind === "missed");
       this.#claim = claim;
       this.#waitingFor = undefined;

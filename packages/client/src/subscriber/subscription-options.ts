@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { checkConsumerName, checkPatterns, type Offset } from "@warren/protocol";
-import { AckMode, OnConflict, type OpenSchema } from "@warren/protocol/v1";
+import { AckMode, OnConflict, OnGap, type OpenSchema } from "@warren/protocol/v1";
 
 /** What to subscribe to, and how. */
 export interface SubscriptionOptions {
@@ -15,6 +15,13 @@ export interface SubscriptionOptions {
   readonly maxInFlight?: number | undefined;
   /** When another program has the name. Default "standby": wait, and take its place when it goes. */
   readonly onConflict?: "standby" | "take-over" | "reject" | undefined;
+  /**
+   * Where events can no longer be given (pruned, or missed while the broker's queue was gone). Default "jump": a status `gap` tells it, and what follows comes.
+   * "fail": the subscription ends with GAP_MET before anything after the gap; subscribing with "jump" goes on there.
+   */
+  readonly onGap?: "jump" | "fail" | undefined;
+  /** Of a new name: the broker forgets it after so many milliseconds asleep, at least 1 000. Default: never. */
+  readonly expireAfterMs?: number | undefined;
   /** Default "explicit": an event is done when the application says so. "auto": when it was sent. */
   readonly ackMode?: "explicit" | "auto" | undefined;
   /** With un-acked events and no sign of life for so long, the broker puts the consumer to sleep. Default 60 000. */
@@ -70,7 +77,9 @@ export function toOpen(options: SubscriptionOptions, instanceId: string) {
     maxInFlight = 0,
     onConflict = "standby",
     ackMode = "explicit",
+    onGap = "jump",
     sessionTimeoutMs,
+    expireAfterMs,
   } = options;
   if (consumer !== "") checkConsumerName(consumer);
   checkPatterns(patterns);
@@ -81,7 +90,9 @@ export function toOpen(options: SubscriptionOptions, instanceId: string) {
     maxInFlight,
     onConflict: conflicts[onConflict],
     ackMode: ackMode === "auto" ? AckMode.AUTO : AckMode.EXPLICIT,
+    onGap: onGap === "fail" ? OnGap.FAIL : OnGap.JUMP,
     instanceId,
+    ...(expireAfterMs === undefined ? {} : { expireAfter: durationFromMs(expireAfterMs) }),
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeout: durationFromMs(sessionTimeoutMs) }),
   } satisfies MessageInitShape<typeof OpenSchema>;
   return open;

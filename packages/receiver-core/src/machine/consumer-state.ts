@@ -7,8 +7,8 @@ import {
   type Settled,
   type WarrenError,
 } from "@warren/protocol";
-import type { MissedGap, PrunedGap } from "@warren/event-store";
-import type { AckMode, Frame, OnConflict, StopReason } from "../subscription.ts";
+import type { LogGap, MissedGap, PrunedGap } from "@warren/event-store";
+import type { AckMode, Frame, OnConflict, OnGap, StopReason } from "../subscription.ts";
 import type { SideEvent, Sides } from "./sides.ts";
 
 /** What a session asked for. Times in milliseconds. */
@@ -16,6 +16,7 @@ export interface SessionSpec {
   readonly sessionId: string;
   readonly instanceId: string;
   readonly onConflict: OnConflict;
+  readonly onGap: OnGap;
   readonly ackMode: AckMode;
   readonly maxInFlight: number;
   readonly sessionTimeoutMs: number;
@@ -56,6 +57,8 @@ export interface Awake {
   readonly gaps: readonly MissedGap[];
   /** Offsets that are not there any more: told by a gap, never sent; settled when something above them is acked, for then the gap was met. */
   readonly skipped: OffsetRanges;
+  /** A session that fails at gaps has met one: it ends before anything after it is sent. */
+  readonly failedAt: LogGap | undefined;
   readonly sides: Sides;
   /** Why nothing is sent. */
   readonly paused: string | undefined;
