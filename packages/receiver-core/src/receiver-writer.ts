@@ -19,7 +19,7 @@ import {
 
 /** What the writer tells its receiver. Called synchronously; must not throw. */
 export interface WriterEvents {
-  /** The head moved; the tail has the segment, or nothing. */
+  /** The head moved, and the tail has the segment, or nothing; or the tail was cut. */
   stored(): void;
   gapRecorded(gap: MissedGap): void;
   /** The log is ours: its head, its gaps. */
@@ -88,6 +88,8 @@ export class ReceiverWriter {
   /** Retention moved the old end of the log. */
   pruned(oldestOffset: Offset): void {
     if (this.#claim !== undefined) this.#claim = { ...this.#claim, oldestOffset };
+    this.tail.cut(oldestOffset);
+    this.#events.stored();
   }
 
   /** Why it does not consume, or does not store. */
