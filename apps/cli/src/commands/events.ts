@@ -1,9 +1,11 @@
 import { text } from "node:stream/consumers";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { createPublisher, createSubscriber, WarrenError } from "@warren/client";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { print, toJsonLine } from "../output.ts";
 import { withServerOptions, type ServerOptions } from "./client-options.ts";
 import { parseStart } from "./parse-start.ts";
+import { parseDuration } from "./units.ts";
 
 interface PubOptions extends ServerOptions {
   readonly source: string;
@@ -17,6 +19,8 @@ interface SubOptions extends ServerOptions {
   readonly consumer?: string;
   readonly start: string;
   readonly count: string;
+  readonly onGap: "jump" | "fail";
+  readonly expireAfter?: string;
 }
 
 /** `pub` and `sub`. */
@@ -32,6 +36,12 @@ export function addEventCommands(program: Command): void {
     .option("--consumer <name>", "name of the consumer: it goes on where it was")
     .option("--start <where>", "where a new name begins: latest, earliest, an offset to start after, or a time ago like 1h", "latest")
     .option("--count <n>", "end after so many; 0 is never", "0")
+    .addOption(
+      new Option("--on-gap <what>", "where events can no longer be given: tell it and go on, or end")
+        .choices(["jump", "fail"])
+        .default("jump"),
+    )
+    .option("--expire-after <duration>", "a new name is forgotten after so long asleep, like 30d; else never")
     .action(subscribe);
 }
 
@@ -65,7 +75,9 @@ function parseData(raw: string | undefined): unknown {
 
 async function subscribe(patterns: readonly string[], options: SubOptions): Promise<void> {
   const subscriber = createSubscriber({ brokerUrl: options.broker });
-  const subscription = subscriber.subscribe({ consumer: options.consumer, patterns, start: parseStart(options.start) });
+  const { consumer, start, onGap, expireAfter } = options;
+  const expireAfterMs = expireAfter === undefined ? undefined : durationMs(parseDuration(expireAfter));
+  const subscription = subscriber.subscribe({ consumer, patterns, start: parseStart(start), onGap, expireAfterMs });
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const telling = (async () => {
     for await (const status of subscription.status()) {
