@@ -152,34 +152,37 @@ describe("lifetimes", () => {
     await broker.drop();
   });
 
-  test.each([
+  const cuts = [
     ["it was said", 0],
     ["the queue was deleted", 1],
     ["the log was dropped", 2],
-  ])("W13: a retirement that a crash cut short after %s ends at the next start, and opens wait for it", async (_, steps) => {
-    const name = `cut${steps}`;
-    const first = await deployment.start();
-    await (await caughtUp(first.url, { consumer: name, patterns: [`${name}.#`] })).close();
-    await publish(`${name}.x`);
-    const before = await receiverOf(first.url, `${name}.#`);
-    await adminOf(first.url).deleteConsumer({ consumer: name });
-    await first.drop();
-    const { receivers } = await parts.state.load();
-    const { receiverId = 0n } = receivers.find(({ configKey }) => configKey === before.receiverKey) ?? {};
-    expect(await parts.state.retire(receiverId, 0)).toBe(true);
-    if (steps > 0) await vi.waitFor(async () => expect(await parts.transport.deleteQueue(before.queue)).toBe(true), long);
-    if (steps > 1) while (!(await parts.log.drop(receiverId)));
-    const next = await deployment.start();
-    const session = new RawSession(next.url, { consumer: name, receiver: { patterns: [`${name}.#`] } });
-    const opened = await session.frame("opened");
-    expect(opened).toMatchObject({ resumed: false, headOffset: 0n });
-    expect(opened.logId).not.toBe(before.logId);
-    await expect(parts.log.status(receiverId)).rejects.toSatisfy((error) => isWarrenError(error, "NOT_FOUND"));
-    await publish(`${name}.y`);
-    expect(await session.received(1)).toEqual([1n]);
-    await session.leave();
-    await next.drop();
-  });
+  ] as const;
+  for (const [what, steps] of cuts) {
+    test(`W13: a retirement that a crash cut short after ${what} ends at the next start, and opens wait for it`, async () => {
+      const name = `cut${steps}`;
+      const first = await deployment.start();
+      await (await caughtUp(first.url, { consumer: name, patterns: [`${name}.#`] })).close();
+      await publish(`${name}.x`);
+      const before = await receiverOf(first.url, `${name}.#`);
+      await adminOf(first.url).deleteConsumer({ consumer: name });
+      await first.drop();
+      const { receivers } = await parts.state.load();
+      const { receiverId = 0n } = receivers.find(({ configKey }) => configKey === before.receiverKey) ?? {};
+      expect(await parts.state.retire(receiverId, 0)).toBe(true);
+      if (steps > 0) await vi.waitFor(async () => expect(await parts.transport.deleteQueue(before.queue)).toBe(true), long);
+      if (steps > 1) while (!(await parts.log.drop(receiverId)));
+      const next = await deployment.start();
+      const session = new RawSession(next.url, { consumer: name, receiver: { patterns: [`${name}.#`] } });
+      const opened = await session.frame("opened");
+      expect(opened).toMatchObject({ resumed: false, headOffset: 0n });
+      expect(opened.logId).not.toBe(before.logId);
+      await expect(parts.log.status(receiverId)).rejects.toSatisfy((error) => isWarrenError(error, "NOT_FOUND"));
+      await publish(`${name}.y`);
+      expect(await session.received(1)).toEqual([1n]);
+      await session.leave();
+      await next.drop();
+    });
+  }
 
   test("a name whose first open failed is no consumer, and keeps no receiver", async () => {
     const broker = await deployment.start();

@@ -9,11 +9,11 @@ export class NameClaims {
   #underWay = 0;
   #exclusive: Promise<unknown> | undefined;
 
-  /** Runs a claim when nothing exclusive runs. */
+  /** Runs a claim when nothing exclusive runs; a claim that waits lets nothing exclusive in before it. */
   async run<T>(name: string, claim: () => Promise<T>): Promise<T> {
-    while (this.#exclusive !== undefined) await this.#exclusive;
     this.#underWay += 1;
     try {
+      await this.#exclusive;
       if (name !== "") this.#tokens.set(name, undefined);
       return await claim();
     } finally {

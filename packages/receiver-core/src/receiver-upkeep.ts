@@ -6,6 +6,8 @@ import type { ReceiverWriter } from "./receiver-writer.ts";
 
 /** Segments looked at in one page. */
 const pageSegments = 2_000;
+/** Pages looked at for one step: more than it can remove, and not all of a log that somebody holds. */
+const pagesPerStep = 3;
 /** Names of who holds a log. */
 const namesKept = 100;
 
@@ -73,7 +75,7 @@ export class ReceiverUpkeep {
 
   /** What a retention would do now. Errors as of `EventLog.sizes`. */
   async preview(policy: RetentionPolicy, options: { readonly signal: AbortSignal }): Promise<RetentionOutcome> {
-    return outcomeOf(await this.#plan(policy, this.#owner.readers(), options));
+    return outcomeOf(await this.#plan(policy, this.#owner.readers(), Infinity, options));
   }
 
   /** One step; whether there is more to do. */
@@ -84,7 +86,7 @@ export class ReceiverUpkeep {
     // In this order: what is settled now, is saved then. A crash must not bring a consumer back to what is gone.
     const readers = this.#owner.readers();
     await offsets.flush();
-    const plan = await this.#plan(policy, readers, {});
+    const plan = await this.#plan(policy, readers, pagesPerStep);
     const holding = effectsOf(plan).filter(({ holds, asleep }) => holds > 0n && asleep);
     this.#kept = {
       bytes: plan.keptBytes,
@@ -113,16 +115,22 @@ export class ReceiverUpkeep {
     }
   }
 
-  async #plan(policy: RetentionPolicy, readers: readonly Reader[], options: { readonly signal?: AbortSignal }): Promise<RetentionPlan> {
+  async #plan(
+    policy: RetentionPolicy,
+    readers: readonly Reader[],
+    pages: number,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<RetentionPlan> {
     const { log, clock } = this.#deps;
     const { receiverId } = this.#owner;
     const { headOffset, oldestOffset } = await log.status(receiverId, options);
     let page = await log.sizes(receiverId, oldestOffset - 1n, pageSegments, options);
     const { keptBytes } = page;
     let plan = startPlan(policy, readers, { headOffset, oldestOffset, keptBytes, now: clock.wallMs() });
-    while (!plan.complete) {
+    for (let read = 1; !plan.complete; read += 1) {
       plan = extendPlan(plan, page.segments);
-      if (!plan.complete) page = await log.sizes(receiverId, plan.wantedTo, pageSegments, options);
+      if (plan.complete || read >= pages) break;
+      page = await log.sizes(receiverId, plan.wantedTo, pageSegments, options);
     }
     return plan;
   }
