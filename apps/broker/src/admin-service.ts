@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { decodeEvent, WarrenError, type Clock } from "@warren/protocol";
 import {
@@ -8,11 +8,11 @@ import {
   type AdminService,
   type ConsumerSchema,
   type ParkedEventSchema,
-  type ReceiverSchema,
 } from "@warren/protocol/v1";
-import type { ConsumerPhase, ConsumerView, EventStanding, ReceiverView, Subscriptions } from "@warren/receiver-core";
+import type { ConsumerPhase, ConsumerView, EventStanding, Subscriptions } from "@warren/receiver-core";
 import type { ParkedRow } from "@warren/state-store";
-import { toStart } from "./open-request.ts";
+import { toExpiry, toStart } from "./open-request.ts";
+import { toEffect, toPolicy, toReceiver } from "./receiver-messages.ts";
 
 const states: Readonly<Record<ConsumerPhase, ConsumerState>> = {
   asleep: ConsumerState.ASLEEP,
@@ -25,7 +25,7 @@ const parkedPage = { most: 1_000, usual: 100 };
 
 /** What an operator asks: lists are from memory, as it is now; parked events from the state store. */
 export function adminService(subscriptions: Subscriptions, clock: Clock): ServiceImpl<typeof AdminService> {
-  const { operations } = subscriptions;
+  const { operations, receiverOperations } = subscriptions;
   /** Unknown while the database is away: the rest is told all the same. */
   const parkedCounts = () => operations.parkedCounts().catch(() => undefined);
   return {
@@ -34,6 +34,14 @@ export function adminService(subscriptions: Subscriptions, clock: Clock): Servic
       const receiver = subscriptions.receivers().find((each) => each.receiverKey === receiverKey);
       if (receiver === undefined) throw new WarrenError("NOT_FOUND", `no receiver has the key ${JSON.stringify(receiverKey)}`);
       return { receiver: toReceiver(receiver) };
+    },
+    async setRetention({ receiverKey, retention, dryRun }, { signal }) {
+      const { receiver, outcome } = await receiverOperations.setRetention(receiverKey, toPolicy(retention), dryRun, { signal });
+      const { events, bytes, effects } = outcome;
+      return { receiver: toReceiver(receiver), events, bytes: BigInt(bytes), consumers: effects.map(toEffect) };
+    },
+    async deleteReceiver({ receiverKey, dryRun }) {
+      return { receiver: toReceiver(await receiverOperations.delete(receiverKey, dryRun)) };
     },
     async listConsumers({ receiverKey }) {
       const counts = await parkedCounts();
@@ -59,6 +67,10 @@ export function adminService(subscriptions: Subscriptions, clock: Clock): Servic
     async resumeConsumer({ consumer }) {
       await operations.resume(consumer);
       return {};
+    },
+    async updateConsumer({ consumer, expireAfter }) {
+      const view = await operations.setExpiry(consumer, toExpiry(expireAfter));
+      return { consumer: toConsumer(view, await parkedCounts()) };
     },
     async deleteConsumer({ consumer, dryRun }) {
       const counts = await parkedCounts();
@@ -111,24 +123,15 @@ function toReason(reason: string): string {
   return reason.slice(0, 1_000);
 }
 
-function toReceiver(view: ReceiverView): MessageInitShape<typeof ReceiverSchema> {
-  const { config, waitingFor, completeSince, ...rest } = view;
-  return {
-    ...rest,
-    config: { patterns: [...config.patterns] },
-    waitingFor: waitingFor?.message ?? "",
-    ...(completeSince === undefined ? {} : { completeSince: timestampFromMs(completeSince) }),
-  };
-}
-
 function toConsumer(view: ConsumerView, parkedCounts: ReadonlyMap<string, bigint> | undefined): MessageInitShape<typeof ConsumerSchema> {
-  const { config, phase, stateSince, headOffset, settled, paused = "", ...rest } = view;
+  const { config, phase, stateSince, headOffset, settled, paused = "", expireAfterMs, ...rest } = view;
   const ackedOffset = settled.mark;
   const parked = parkedCounts === undefined ? {} : { parked: parkedCounts.get(view.name) ?? 0n };
   const lag = headOffset > ackedOffset ? headOffset - ackedOffset : 0n;
   return {
     ...rest,
     ...parked,
+    ...(expireAfterMs === undefined ? {} : { expireAfter: durationFromMs(expireAfterMs) }),
     paused,
     headOffset,
     ackedOffset,

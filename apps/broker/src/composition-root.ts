@@ -45,6 +45,10 @@ export interface BrokerParts {
   readonly clock?: Clock | undefined;
   /** Bytes delivered and not stored, over all receivers. Default 256 MiB. */
   readonly unstoredBytes?: number | undefined;
+  /** A receiver without consumers is removed after so many milliseconds. Default and 0: never. */
+  readonly retireAfterMs?: number | undefined;
+  /** How often retention, expiry and retirement are looked at, in milliseconds. Default 10 000. */
+  readonly upkeepMs?: number | undefined;
 }
 
 /** A broker. */
@@ -61,12 +65,25 @@ export interface Broker {
 
 /** Puts a broker together from its parts. */
 export function createBroker(parts: BrokerParts): Broker {
-  const { transport, log, state, past, listen, namespace, exchange, logger, clock = systemClock, unstoredBytes } = parts;
+  const {
+    transport,
+    log,
+    state,
+    past,
+    listen,
+    namespace,
+    exchange,
+    logger,
+    clock = systemClock,
+    unstoredBytes,
+    retireAfterMs,
+    upkeepMs,
+  } = parts;
   const ids: IdSource = { uuid: uuidv7 };
   const random = Math.random;
   const offsets = new OffsetWriter({ store: state, clock, logger, random });
   const core = { transport, log, state, offsets, past, clock, ids, random, logger };
-  const manager = new ReceiverManager(core, { namespace, exchange, unstoredBytes });
+  const manager = new ReceiverManager(core, { namespace, exchange, unstoredBytes, retireAfterMs, upkeepMs });
   const publisher = transport.createPublisher({ exchange });
   const health = new HealthRegistry();
   const metrics = createMetrics();
@@ -154,9 +171,9 @@ const noTables = (): Promise<void> => Promise.resolve();
 /** After subscribers were told and outcomes are known, streams end by themselves, or not at all. */
 const drainServerMs = 1_000;
 
-/** A broker on RabbitMQ and PostgreSQL, as its configuration says. */
-export function openBroker(config: BrokerConfig, logger: Logger): Broker {
-  const { amqpUrl, databaseUrl, listen, namespace, exchange, archiveUrl } = config;
+/** A broker on RabbitMQ and PostgreSQL, as its configuration says. `more`: what no deployment needs to say. */
+export function openBroker(config: BrokerConfig, logger: Logger, more: Pick<BrokerParts, "upkeepMs"> = {}): Broker {
+  const { amqpUrl, databaseUrl, listen, namespace, exchange, archiveUrl, retireAfterMs } = config;
   logger.info("configuration", describeConfig(config));
   const database = openDatabase<unknown>({
     url: databaseUrl,
@@ -179,6 +196,8 @@ export function openBroker(config: BrokerConfig, logger: Logger): Broker {
     },
     checkStore: () => database.ping(),
     dispose: () => database.close(),
+    retireAfterMs,
+    ...more,
   });
 }
 

@@ -12,6 +12,7 @@ describe("the broker's configuration", () => {
       namespace: "warren",
       exchange: "warren.events",
       archiveUrl: undefined,
+      retireAfterMs: 7 * 86_400_000,
       logLevel: "info",
     });
   });
@@ -19,6 +20,12 @@ describe("the broker's configuration", () => {
   test("names its exchange after the namespace, unless one is given", () => {
     expect(readBrokerConfig({ ...required, WARREN_NAMESPACE: "shop" }).exchange).toBe("shop.events");
     expect(readBrokerConfig({ ...required, WARREN_EXCHANGE: "old" }).exchange).toBe("old");
+  });
+
+  test("removes unused receivers when it is told to", () => {
+    const after = (WARREN_RETIRE_AFTER: string) => readBrokerConfig({ ...required, WARREN_RETIRE_AFTER }).retireAfterMs;
+    expect([after("off"), after("0"), after("90m"), after("30d")]).toEqual([0, 0, 5_400_000, 2_592_000_000]);
+    expect(() => after("a week")).toThrow('WARREN_RETIRE_AFTER is "a week"; it must be off, or a number with s, m, h or d, like 7d');
   });
 
   test("tells every problem at once", () => {

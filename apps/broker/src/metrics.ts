@@ -1,4 +1,4 @@
-import type { CoreCounters, Subscriptions } from "@warren/receiver-core";
+import type { CoreCounters, ReceiverView, Subscriptions } from "@warren/receiver-core";
 import type { Metrics, Observation } from "@warren/service";
 import type { Transport } from "@warren/transport";
 
@@ -15,6 +15,9 @@ export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions, 
   metrics.counter("events_sent", "Events sent to subscribers", count("eventsSent"));
   metrics.counter("appends", "Appends sent to PostgreSQL", count("appends"));
   metrics.counter("offset_saves", "Acked offsets saved", count("offsetSaves"));
+  metrics.counter("events_pruned", "Events removed by retention", count("eventsPruned"));
+  metrics.counter("consumers_expired", "Consumers forgotten because they slept for too long", count("consumersExpired"));
+  metrics.counter("receivers_retired", "Receivers removed, unused or by an operator", count("receiversRetired"));
   metrics.gauge("rabbitmq_connected", "1 while RabbitMQ is connected and takes messages", () => [
     { value: transport.status.kind === "connected" ? 1 : 0 },
   ]);
@@ -23,6 +26,26 @@ export function describeMetrics(metrics: Metrics, subscriptions: Subscriptions, 
   ]);
   metrics.gauge("receiver_head_offset", "Newest stored offset", () =>
     subscriptions.receivers().map((each) => ({ value: Number(each.headOffset), labels: { receiver: each.receiverKey } })),
+  );
+  const receivers = (of: (view: ReceiverView) => number | undefined) => (): Observation =>
+    subscriptions.receivers().flatMap((each) => {
+      const value = of(each);
+      return value === undefined ? [] : [{ value, labels: { receiver: each.receiverKey } }];
+    });
+  metrics.gauge(
+    "receiver_queue_depth",
+    "Messages that wait in the receiver's queue, not handed over; absent while unknown",
+    receivers(({ queueDepth }) => queueDepth),
+  );
+  metrics.gauge(
+    "receiver_kept_bytes",
+    "Bytes of the events that the receiver's log keeps",
+    receivers(({ kept }) => kept.bytes),
+  );
+  metrics.gauge(
+    "receiver_held_from_offset",
+    "Oldest offset kept only for consumers that sleep; 0 when nothing is",
+    receivers(({ kept }) => Number(kept.heldFrom)),
   );
   metrics.gauge("receiver_consuming", "1 while the receiver consumes its queue", () =>
     subscriptions.receivers().map((each) => ({ value: each.consuming ? 1 : 0, labels: { receiver: each.receiverKey } })),

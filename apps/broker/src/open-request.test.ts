@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { isWarrenError } from "@warren/protocol";
-import { AckMode, OnConflict, OpenSchema } from "@warren/protocol/v1";
+import { AckMode, OnConflict, OnGap, OpenSchema, type OnConfigChange } from "@warren/protocol/v1";
 import { describe, expect, test } from "vitest";
 import { toNewSubscription } from "./open-request.ts";
 
@@ -18,8 +18,10 @@ describe("an open request", () => {
       maxInFlightBytes: 16 * 1024 * 1024,
       onConfigChange: "fail",
       onConflict: "standby",
+      onGap: "jump",
       ackMode: "explicit",
       sessionTimeoutMs: 60_000,
+      expireAfterMs: undefined,
       known: undefined,
       instanceId: "",
     });
@@ -33,6 +35,8 @@ describe("an open request", () => {
       onConflict: OnConflict.TAKE_OVER,
       ackMode: AckMode.AUTO,
       sessionTimeout: { seconds: 5n, nanos: 500_000_000 },
+      onGap: OnGap.FAIL,
+      expireAfter: { seconds: 86_400n, nanos: 0 },
       knownLogId: "log",
       knownOffset: 3n,
       instanceId: "i",
@@ -44,6 +48,8 @@ describe("an open request", () => {
       onConflict: "take-over",
       ackMode: "auto",
       sessionTimeoutMs: 5_500,
+      onGap: "fail",
+      expireAfterMs: 86_400_000,
       known: { logId: "log", offset: 3n },
       instanceId: "i",
     });
@@ -79,7 +85,7 @@ describe("an open request", () => {
     ["a filter", { receiver: { patterns: ["a"], filter: "true" } }, "NOT_SUPPORTED"],
     ["a window above the limit", { receiver, maxInFlight: 10_001 }, "REQUEST_INVALID"],
     ["a window of bytes above the limit", { receiver, maxInFlightBytes: 268_435_457 }, "REQUEST_INVALID"],
-    ["an on_config_change that is not known", { receiver, onConfigChange: 9 }, "REQUEST_INVALID"],
+    ["an on_config_change that is not known", { receiver, onConfigChange: 9 as OnConfigChange }, "REQUEST_INVALID"],
     ["a negative start", { receiver, start: { start: { case: "afterOffset", value: -1n } } }, "REQUEST_INVALID"],
     ["a start in the future", time(BigInt(now / 1000) + 301n), "REQUEST_INVALID"],
     ["a start in the year 10000", time(253_402_300_800n), "REQUEST_INVALID"],

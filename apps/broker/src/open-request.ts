@@ -1,6 +1,7 @@
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { checkConsumerName, checkPatterns, Limits, Times, WarrenError } from "@warren/protocol";
-import { AckMode, OnConfigChange, OnConflict, type Open, type StartFrom as StartFromMessage } from "@warren/protocol/v1";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { AckMode, OnConfigChange, OnConflict, OnGap, type Open, type StartFrom as StartFromMessage } from "@warren/protocol/v1";
 import type { NewSubscription, StartFrom } from "@warren/receiver-core";
 
 /** The subscriber's request as the core's typed message. Throws what is wrong with it: NAME_INVALID, PATTERN_INVALID, REQUEST_INVALID, NOT_SUPPORTED. */
@@ -33,7 +34,9 @@ export function toNewSubscription(open: Open | undefined, exchange: string, nowM
     maxInFlightBytes: open.maxInFlightBytes === 0 ? Limits.defaultMaxInFlightBytes : open.maxInFlightBytes,
     onConflict: toOnConflict(open.onConflict),
     onConfigChange: toOnConfigChange(open.onConfigChange),
+    onGap: toOnGap(open.onGap),
     ackMode: toAckMode(open.ackMode),
+    expireAfterMs: toExpiry(open.expireAfter),
     sessionTimeoutMs: toTimeout(open),
     known: open.knownLogId === "" ? undefined : { logId: open.knownLogId, offset: open.knownOffset, moves: open.knownMoves },
     instanceId: open.instanceId,
@@ -102,6 +105,32 @@ function toAckMode(value: AckMode): NewSubscription["ackMode"] {
       throw new WarrenError("REQUEST_INVALID", `ack_mode ${String(value)} is not known`);
   }
 }
+
+function toOnGap(value: OnGap): NewSubscription["onGap"] {
+  switch (value) {
+    case OnGap.UNSPECIFIED:
+    case OnGap.JUMP:
+      return "jump";
+    case OnGap.FAIL:
+      return "fail";
+    default:
+      throw new WarrenError("REQUEST_INVALID", `on_gap ${String(value)} is not known`);
+  }
+}
+
+/** After how many milliseconds of sleep a consumer is forgotten. Throws REQUEST_INVALID. */
+export function toExpiry(duration: Duration | undefined): number | undefined {
+  return duration === undefined ? undefined : toLifetime("expire_after", duration);
+}
+
+/** A second to a hundred years, in whole milliseconds. Throws REQUEST_INVALID. */
+export function toLifetime(field: string, { seconds, nanos }: Duration): number {
+  const ms = Math.floor(Number(seconds) * 1000 + nanos / 1e6);
+  if (ms < 1_000 || ms > longestMs) throw new WarrenError("REQUEST_INVALID", `${field} is ${ms} ms; it must be 1 s to 100 years`);
+  return ms;
+}
+
+const longestMs = 36_525 * 86_400_000;
 
 function toTimeout({ sessionTimeout }: Open): number {
   if (sessionTimeout === undefined) return Times.sessionMs;

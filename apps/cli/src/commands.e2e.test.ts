@@ -147,6 +147,52 @@ describe("the commands, on `serve all`", () => {
     expect((await warren("consumer", "info", name).ended).status).toBe(1);
   });
 
+  test("an operator sets retention, sees who holds a log and what waits in queues, lets a consumer expire, and removes a receiver", async () => {
+    const name = "kept";
+    await caughtUp(warren("sub", "kept.#", "--consumer", "kept-other", "--expire-after", "30d"));
+    const sleeper = warren("sub", "kept.#", "--consumer", name, "--count", "1");
+    await caughtUp(sleeper);
+    for (let n = 1; n <= 3; n += 1) await rows("pub", "kept.x", String(n));
+    await sleeper.ended;
+    const receiver = async () =>
+      ((await rows("receiver", "ls")) as { key: string; patterns: string }[]).find(({ patterns }) => patterns === "kept.#");
+    const { key = "" } = (await receiver()) ?? {};
+    await vi.waitFor(
+      async () => expect(await rows("receiver", "info", key)).toMatchObject([{ head: "3", waiting: "0", retention: "forever" }]),
+      {
+        timeout: 30_000,
+      },
+    );
+    expect(await rows("receiver", "retention", key, "--max-bytes", "1B", "--no-hold", "--dry-run")).toMatchObject([{ key, done: false }]);
+    expect(await rows("receiver", "retention", key, "--max-age", "7d", "--max-bytes", "1GB")).toMatchObject([
+      { key, events: "0", done: true },
+    ]);
+    expect(await receiver()).toMatchObject({ retention: "7d, 1000000000 bytes" });
+    expect(await rows("receiver", "retention", key, "--forever")).toMatchObject([{ done: true }]);
+    expect(await warren("receiver", "retention", key).ended).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("or --forever") as unknown,
+    });
+
+    // Nothing waits: an upper limit of none is critical.
+    expect(await warren("check", "receivers").ended).toMatchObject({ status: 0 });
+    expect(await warren("check", "receivers", "--queue-warn", "0").ended).toMatchObject({ status: 1 });
+    expect(await warren("check", "receivers", "--queue-crit", "0").ended).toMatchObject({ status: 2 });
+    expect((await warren("check", "receivers", "--broker", "http://127.0.0.1:9").ended).status).toBe(3);
+
+    expect(await rows("consumer", "info", "kept-other")).toMatchObject([{ expires: "after 30d asleep" }]);
+    expect(await rows("consumer", "expire", name, "12h")).toMatchObject([{ name, expires: "after 12h asleep" }]);
+    expect(await rows("consumer", "expire", name, "never")).toMatchObject([{ name, expires: "never" }]);
+    expect(await warren("receiver", "rm", key).ended).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("RECEIVER_IN_USE") as unknown,
+    });
+    for (const consumer of [name, "kept-other"]) await rows("consumer", "rm", consumer);
+    expect(await rows("receiver", "rm", key, "--dry-run")).toMatchObject([{ key, done: false }]);
+    expect(await rows("receiver", "rm", key)).toMatchObject([{ key, done: true }]);
+    expect(await receiver()).toBeUndefined();
+  });
+
   test("a new name of a known config starts at its earliest event, an hour ago, or after an offset; the past of a new config is refused", async () => {
     const first = warren("sub", "past.#", "--consumer", "first");
     await caughtUp(first);

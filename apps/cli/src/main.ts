@@ -2,10 +2,11 @@ import { ConnectError } from "@connectrpc/connect";
 import { fromConnectError } from "@warren/client";
 import { isWarrenError } from "@warren/protocol";
 import { Command, CommanderError } from "commander";
-import { addAdminCommands, addArchiveCommands } from "./commands/admin.ts";
+import { addArchiveCommands, addCheckCommand } from "./commands/admin.ts";
 import { addConsumerCommands } from "./commands/consumer.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addEventCommands } from "./commands/events.ts";
+import { addReceiverCommands } from "./commands/receiver.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { setExitCode } from "./exit-code.ts";
 
@@ -16,12 +17,16 @@ function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-const program = new Command("warren").description("Events for teams that run RabbitMQ and PostgreSQL").exitOverride();
+const program = new Command("warren")
+  .description("Events for teams that run RabbitMQ and PostgreSQL")
+  .enablePositionalOptions()
+  .exitOverride();
 addDevCommand(program);
 addServeCommand(program);
 addEventCommands(program);
 addConsumerCommands(program);
-addAdminCommands(program);
+addReceiverCommands(program);
+addCheckCommand(program);
 addArchiveCommands(program);
 program
   .command("demo")

@@ -89,6 +89,43 @@ export type ReadResult =
   /** What follows `afterOffset` was pruned: go on after `lastOffset`. */
   | { readonly kind: "pruned"; readonly gap: PrunedGap };
 
+/** A stored segment without its events. */
+export interface SegmentSize {
+  readonly firstOffset: Offset;
+  readonly lastOffset: Offset;
+  readonly bytes: number;
+  /** Milliseconds since 1970; never less than that of an earlier segment. */
+  readonly recordedAt: number;
+}
+
+/** What a log holds: bytes of all segments, and a page of the oldest. */
+export interface LogSizes {
+  readonly keptBytes: number;
+  readonly segments: readonly SegmentSize[];
+}
+
+/** Removes the oldest events of a log. */
+export interface PruneRequest {
+  readonly receiverId: bigint;
+  /** Compared with the log's, as in an append: a writer that lost its log removes nothing. */
+  readonly epoch: bigint;
+  /** Whole segments below it go. */
+  readonly beforeOffset: Offset;
+  /** Told to whoever meets the gap. */
+  readonly reason: string;
+  /** At least 1. Of this step; segments go whole: the last one may pass it. */
+  readonly maxEvents: number;
+}
+
+/** What became of a prune. */
+export interface PruneResult {
+  readonly oldestOffset: Offset;
+  /** Bytes of the segments that went in this step. */
+  readonly bytes: number;
+  /** Something below `beforeOffset` is left: prune again. */
+  readonly more: boolean;
+}
+
 /** An event set aside because no log can take it. */
 export interface QuarantineRow extends QuarantinedEvent {
   readonly quarantineId: bigint;
@@ -126,8 +163,17 @@ export interface EventLog {
   ): Promise<ReadonlyMap<number, Offset>>;
   /** Offset of an event by identity, or undefined. */
   find(receiverId: bigint, source: string, id: string, options?: CallOptions): Promise<Offset | undefined>;
-  /** Removes whole segments below `beforeOffset`, with their keys, and records the gap. Returns the new oldest offset. */
-  prune(receiverId: bigint, beforeOffset: Offset, reason: string, options?: CallOptions): Promise<Offset>;
+  /** Sizes of at most `limit` segments after `afterOffset`, oldest first, and the bytes of all. */
+  sizes(receiverId: bigint, afterOffset: Offset, limit: number, options?: CallOptions): Promise<LogSizes>;
+  /**
+   * Removes whole segments from the old end, with their keys, and records the gap (W9): one bounded step, one transaction. Throws FENCED when the epoch is another
+   * one. May be repeated after an error of unknown outcome.
+   */
+  prune(request: PruneRequest, options?: CallOptions): Promise<PruneResult>;
+  /**
+   * Removes a log with all that belongs to it, in bounded steps: from the first one on no writer can append. True: it is gone (or never was); false: call it again.
+   */
+  drop(receiverId: bigint, options?: CallOptions): Promise<boolean>;
   /** Records that events may have been missed after the head (W9). */
   recordMissed(receiverId: bigint, fromTime: number, toTime: number, reason: string, options?: CallOptions): Promise<MissedGap>;
   /** All recorded gaps that concern offsets after `afterOffset`, in order; a missed gap concerns whoever has not passed its `afterOffset`. */

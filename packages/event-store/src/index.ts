@@ -7,11 +7,15 @@ export type {
   EventLog,
   KnownEvent,
   LogGap,
+  LogSizes,
   MissedGap,
   PrunedGap,
+  PruneRequest,
+  PruneResult,
   QuarantineRow,
   ReadRequest,
   ReadResult,
+  SegmentSize,
 } from "./event-log.ts";
 export { eventKey } from "./event-key.ts";
 export { createPostgresEventLog, migrateEventLog } from "./postgres/postgres-event-log.ts";

@@ -56,6 +56,10 @@ export const ErrorStatus = {
   SESSION_SILENT: "deadline_exceeded",
   /** The log is behind what a consumer already acked: a database was restored or lost. */
   LOG_LOST: "data_loss",
+  /** The session fails at gaps and has met one: events were pruned, or may have been missed. Terminal, unless it opens again with JUMP. */
+  GAP_MET: "data_loss",
+  /** The receiver has consumers or open sessions. */
+  RECEIVER_IN_USE: "failed_precondition",
   /** PostgreSQL is away. Waited for, retried. */
   STORE_UNAVAILABLE: "unavailable",
   /** RabbitMQ is away. Waited for, retried. */

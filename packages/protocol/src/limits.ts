@@ -47,6 +47,9 @@ export const Limits = {
   unstoredBytes: 256 * 1024 * 1024,
   /** Newest segments one receiver keeps in memory. */
   tailBytes: 4 * 1024 * 1024,
+  /** One step of retention, and what it reads to find the keys that go. */
+  pruneEvents: 5_000,
+  pruneBytes: 8 * 1024 * 1024,
   maxInFlight: 10_000,
   defaultMaxInFlight: 1024,
   /** Bytes of events sent and not settled, per session. */
@@ -103,6 +106,12 @@ export const Times = {
   takeOverMs: 200,
   /** Before the place in time of a consumer that migrates without an event both logs hold. */
   migrationMarginMs: 600_000,
+  /** Retention, expiry, retirement and the depth of queues are looked at so often. */
+  upkeepMs: 10_000,
+  /** That a receiver is used is saved so often; one that this broker took is not retired earlier. */
+  receiverUsedMs: 3_600_000,
+  /** A receiver without consumers is kept for so long. */
+  retireAfterMs: 7 * 86_400_000,
   backoffMinMs: 100,
   backoffMaxMs: 10_000,
   drainMs: 10_000,

@@ -15,7 +15,7 @@ import { ConsumerParking, type ParkingDeps } from "./consumer-parking.ts";
 import type { ConsumerPhase, NewSubscription } from "./subscription.ts";
 
 /** A grant before the consumer's place in memory is known. */
-export type ClaimedName = Omit<Grant, "head" | "tailFirst">;
+export type ClaimedName = Omit<Grant, "head" | "tailFirst"> & { readonly expireAfterMs: number | undefined };
 
 /** What a consumer needs of its receiver. */
 export interface ConsumerDeps {
@@ -56,11 +56,26 @@ export class Consumer {
   readonly #parking: ConsumerParking;
   #idleWaiters: (() => void)[] = [];
 
-  constructor(deps: ConsumerDeps, kept: { readonly settled: Settled; readonly paused: string | undefined }) {
+  /** Forgotten after so many milliseconds asleep; undefined: never. */
+  expireAfterMs: number | undefined;
+  /** The state store has it. */
+  #stored: boolean;
+
+  constructor(
+    deps: ConsumerDeps,
+    kept: {
+      readonly settled: Settled;
+      readonly paused: string | undefined;
+      readonly expireAfterMs: number | undefined;
+      readonly stored: boolean;
+    },
+  ) {
     this.name = deps.name;
     this.#deps = deps;
     this.#state = asleep(kept.settled);
     this.#paused = kept.paused;
+    this.expireAfterMs = kept.expireAfterMs;
+    this.#stored = kept.stored;
     this.#parking = new ConsumerParking({
       ...deps,
       store: deps.parking,
@@ -106,6 +121,11 @@ export class Consumer {
     return this.#state.waiting.length;
   }
 
+  /** The state store has it: a name that never could be opened is no consumer. */
+  get stored(): boolean {
+    return this.#stored;
+  }
+
   /** No session, and none on its way. */
   get idle(): boolean {
     return this.#state.awake === undefined && this.#state.claiming === undefined && this.#state.waiting.length === 0;
@@ -145,6 +165,7 @@ export class Consumer {
       sessionId,
       instanceId: message.instanceId,
       onConflict: message.onConflict,
+      onGap: message.onGap,
       ackMode: message.ackMode,
       maxInFlight: message.maxInFlight,
       maxInFlightBytes: message.maxInFlightBytes,
@@ -267,6 +288,8 @@ export class Consumer {
       const pauses = this.#pauses;
       const granted = await this.#deps.claim(session.message, new AbortController().signal);
       const tail = this.#deps.tail();
+      this.#stored = true;
+      this.expireAfterMs = granted.expireAfterMs;
       // Paused or resumed while the claim was under way: the newer word counts.
       const paused = this.#pauses === pauses ? granted.paused : this.#paused;
       this.dispatch({ kind: "claimed", sessionId, grant: { ...granted, paused, head: tail.head, tailFirst: tail.first } });

@@ -34,6 +34,10 @@ export interface CoreOptions {
   readonly tailBytes?: number | undefined;
   /** Bounds of one chunk of catch-up. */
   readonly chunk?: ChunkSize | undefined;
+  /** A receiver without consumers is removed after so many milliseconds. Default and 0: never. */
+  readonly retireAfterMs?: number | undefined;
+  /** How often retention, expiry and retirement are looked at, in milliseconds. Default 10 000. */
+  readonly upkeepMs?: number | undefined;
 }
 
 /** Back-off with full jitter, by number of failures in a row. Milliseconds. */
@@ -56,9 +60,23 @@ interface MutableCounters {
   eventsSent: number;
   appends: number;
   offsetSaves: number;
+  eventsPruned: number;
+  consumersExpired: number;
+  receiversRetired: number;
 }
 
 /** Nothing counted yet. */
 export function noCounts(): MutableCounters {
-  return { eventsReceived: 0, eventsStored: 0, repeatsDropped: 0, quarantined: 0, eventsSent: 0, appends: 0, offsetSaves: 0 };
+  return {
+    eventsReceived: 0,
+    eventsStored: 0,
+    repeatsDropped: 0,
+    quarantined: 0,
+    eventsSent: 0,
+    appends: 0,
+    offsetSaves: 0,
+    eventsPruned: 0,
+    consumersExpired: 0,
+    receiversRetired: 0,
+  };
 }

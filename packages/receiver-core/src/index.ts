@@ -1,4 +1,5 @@
 export { type EventStanding, type Explanation, type Operations } from "./operations.ts";
+export type { ReaderEffect } from "./machine/retention.ts";
 export type { SideEvent } from "./machine/sides.ts";
 export type {
   AckCommand,
@@ -9,6 +10,7 @@ export type {
   Frame,
   NewSubscription,
   OnConflict,
+  OnGap,
   ParkCommand,
   ReceiverView,
   Session,

@@ -13,6 +13,7 @@ const row = (receiverId: bigint, patterns: readonly string[], completeSince = 0)
   configKey: `k${receiverId}`,
   config: { exchange: "e", patterns },
   phase: "ready" as const,
+  retention: { maxAgeMs: undefined, maxBytes: undefined, untilAcked: false, hold: true },
   completeSince,
 });
 

@@ -77,6 +77,7 @@ export class Migrations {
         ranges: place.settled.ranges,
       });
       if (result.kind === "parked") throw parked(name, result.count);
+      if (result.kind === "retired") throw receiver.gone();
       if (result.kind === "changed") continue;
       from.forget(name, takenOver(name));
       receiver.adopt(result.consumer);

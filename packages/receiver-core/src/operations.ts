@@ -33,6 +33,8 @@ export interface Operations {
   /** Nothing is sent until `resume`. */
   pause(name: string, reason: string): Promise<void>;
   resume(name: string): Promise<void>;
+  /** It is forgotten after so many milliseconds asleep, from now on; undefined: never. Returns it as it is then. */
+  setExpiry(name: string, expireAfterMs: number | undefined): Promise<ConsumerView>;
   /** Forgets a consumer and what it has parked. Its sessions end with CONSUMER_DELETED. Returns it as it was. */
   delete(name: string, dryRun: boolean): Promise<ConsumerView>;
   parked(name: string, afterOffset: Offset, limit: number): Promise<readonly ParkedRow[]>;
@@ -79,6 +81,14 @@ export class ConsumerOperations implements Operations {
 
   async resume(name: string): Promise<void> {
     await this.#setPaused(name, undefined);
+  }
+
+  async setExpiry(name: string, expireAfterMs: number | undefined): Promise<ConsumerView> {
+    const { receiver, view } = this.#find(name);
+    if (!(await this.#deps.state.setExpiry(name, expireAfterMs))) throw notFound(name);
+    const consumer = receiver.consumer(name);
+    if (consumer !== undefined) consumer.expireAfterMs = expireAfterMs;
+    return { ...view, expireAfterMs };
   }
 
   async delete(name: string, dryRun: boolean): Promise<ConsumerView> {

@@ -5,7 +5,9 @@ import { backoff, type CoreDeps, type CoreOptions, noCounts, type Shared } from 
 import { Migrations } from "./migrations.ts";
 import { ConsumerOperations, type Operations } from "./operations.ts";
 import { ReceiveBudget } from "./receive-budget.ts";
+import { receiverOperations, type ReceiverOperations } from "./receiver-operations.ts";
 import { Receiver } from "./receiver.ts";
+import { removeRetiring } from "./retirement.ts";
 import { SessionStream } from "./session-stream.ts";
 import { checkNewReceiverStart } from "./start-offset.ts";
 import type {
@@ -19,6 +21,7 @@ import type {
   StopSubscriber,
   Subscriptions,
 } from "./subscription.ts";
+import { Upkeep } from "./upkeep.ts";
 
 /** How often sessions are looked at, and after how many looks the lease of each log. */
 const tickMs = 1_000;
@@ -38,8 +41,12 @@ export class ReceiverManager implements Subscriptions {
   readonly #receivers = new Map<string, Promise<Receiver>>();
   readonly #ready = new Map<string, Receiver>();
   readonly #sessions = new Map<string, { readonly stream: SessionStream; readonly message: NewSubscription }>();
+  /** By config key: what is being removed. Opens wait for it, and make it again. */
+  readonly #retiring = new Map<string, Promise<unknown>>();
   readonly #operations: ConsumerOperations;
   readonly #migrations: Migrations;
+  readonly receiverOperations: ReceiverOperations;
+  readonly #upkeep: Upkeep;
   /** Why the last sessions ended, oldest first. */
   readonly #ended = new Map<string, WarrenError>();
   readonly #abort = new AbortController();
@@ -51,8 +58,12 @@ export class ReceiverManager implements Subscriptions {
     this.#deps = deps;
     this.#options = options;
     this.#shared = { counters: noCounts(), budget: new ReceiveBudget(options.unstoredBytes ?? Limits.unstoredBytes) };
-    this.#operations = new ConsumerOperations({ ...deps, receivers: () => [...this.#ready.values()] });
-    this.#migrations = new Migrations({ ...deps, receivers: () => this.#ready.values() });
+    const receivers = (): readonly Receiver[] => [...this.#ready.values()];
+    const retire = (receiver: Receiver, unusedMs: number): Promise<boolean> => this.#retire(receiver, unusedMs);
+    this.#operations = new ConsumerOperations({ ...deps, receivers });
+    this.#migrations = new Migrations({ ...deps, receivers });
+    this.receiverOperations = receiverOperations({ ...deps, receivers, retire });
+    this.#upkeep = new Upkeep(deps, options, { receivers, retire });
     deps.offsets.onSaved((saved) => {
       this.#shared.counters.offsetSaves += 1;
       const settled = saved.kind === "saved" ? { mark: saved.ackedOffset, ranges: saved.ranges } : undefined;
@@ -72,6 +83,7 @@ export class ReceiverManager implements Subscriptions {
     this.#restored = true;
     logger.info("state restored", { receivers: loaded.receivers.length, consumers: loaded.consumers.length });
     this.#schedule();
+    this.#upkeep.start();
   }
 
   newSubscription(message: NewSubscription): Session {
@@ -169,7 +181,9 @@ export class ReceiverManager implements Subscriptions {
       if (!this.#restored) throw new WarrenError("STORE_UNAVAILABLE", "the broker has not restored its state yet; open again");
       // Before anything is made for the new config.
       const migrates = this.#migrations.check(message);
-      const receiver = await this.#acquire(message, stream.signal, migrates);
+      let receiver = await this.#acquire(message, stream.signal, migrates);
+      // Retired while this was waiting for its turn.
+      while (this.#ready.get(receiver.row.configKey) !== receiver) receiver = await this.#acquire(message, stream.signal, migrates);
       const migratedFrom = migrates ? await this.#migrations.move(message, receiver, stream) : undefined;
       if (!stream.ended) receiver.open({ ...message, migratedFrom }, stream);
     } catch (error) {
@@ -181,6 +195,8 @@ export class ReceiverManager implements Subscriptions {
   /** Finds the receiver by its config, or makes it. */
   async #acquire(message: NewSubscription, signal: AbortSignal, migrates: boolean): Promise<Receiver> {
     const key = configKey(message.config);
+    for (let retiring = this.#retiring.get(key); retiring !== undefined; retiring = this.#retiring.get(key))
+      await unlessAborted(retiring, signal);
     if (!this.#receivers.has(key) && !migrates) await checkNewReceiverStart(message.start, this.#deps.past, { signal });
     const found = this.#receivers.get(key);
     if (found !== undefined) return found;
@@ -198,6 +214,11 @@ export class ReceiverManager implements Subscriptions {
     const row = await state.ensureReceiver(key, config, options);
     // Another broker made it: its queue is looked up passively when it is consumed, so that a loss is noticed (W9).
     if (row.phase === "ready") return this.#adopt(row, await state.load(options));
+    // Another broker was about to remove it.
+    if (row.phase === "retiring") {
+      await removeRetiring(this.#deps, this.#options.namespace, row, options);
+      return this.#make(key, config);
+    }
     await log.create(row.receiverId, options);
     await transport.ensureQueue({
       exchange: { name: config.exchange, mode: "passive" },
@@ -209,6 +230,10 @@ export class ReceiverManager implements Subscriptions {
   }
 
   #restore(row: ReceiverRow, loaded: StoredState): void {
+    if (row.phase === "retiring") {
+      this.#whileRetiring(row, () => this.#remove(row)).catch(() => undefined);
+      return;
+    }
     const making =
       row.phase === "ready"
         ? Promise.resolve(this.#adopt(row, loaded))
@@ -217,9 +242,66 @@ export class ReceiverManager implements Subscriptions {
     making.catch(() => this.#receivers.delete(row.configKey));
   }
 
+  /** W13. Returns whether it is gone; otherwise it goes on as before. */
+  async #retire(receiver: Receiver, unusedMs: number): Promise<boolean> {
+    const { row } = receiver;
+    if (receiver.inUse || this.#ready.get(row.configKey) !== receiver) return false;
+    // From here on nobody finds it.
+    const found = this.#receivers.get(row.configKey);
+    this.#forgetReceiver(receiver);
+    return this.#whileRetiring(row, async () => {
+      const { state, logger } = this.#deps;
+      const { signal } = this.#abort;
+      const retiring = await this.#untilAvailable("receiver not retired", signal, () => state.retire(row.receiverId, unusedMs, { signal }));
+      if (!retiring) {
+        this.#ready.set(row.configKey, receiver);
+        if (found !== undefined) this.#receivers.set(row.configKey, found);
+        return false;
+      }
+      await receiver.stop();
+      await this.#remove(row);
+      this.#shared.counters.receiversRetired += 1;
+      logger.info("receiver removed", { receiver: row.configKey, patterns: row.config.patterns });
+      return true;
+    });
+  }
+
+  async #whileRetiring<T>(row: ReceiverRow, run: () => Promise<T>): Promise<T> {
+    const running = run();
+    const settled = running.catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#deps.logger.error("receiver not removed", { receiver: row.configKey, error });
+    });
+    this.#retiring.set(row.configKey, settled);
+    try {
+      return await running;
+    } finally {
+      this.#retiring.delete(row.configKey);
+    }
+  }
+
+  #remove(row: ReceiverRow): Promise<void> {
+    const { signal } = this.#abort;
+    return this.#untilAvailable("receiver not removed", signal, () => removeRetiring(this.#deps, this.#options.namespace, row, { signal }));
+  }
+
+  #forgetReceiver({ row }: Receiver): void {
+    this.#receivers.delete(row.configKey);
+    this.#ready.delete(row.configKey);
+  }
+
+  /** Another broker retired it: its sessions open again, and then it is made anew. */
+  #retiredElsewhere(receiver: Receiver): void {
+    if (this.#ready.get(receiver.row.configKey) !== receiver) return;
+    this.#forgetReceiver(receiver);
+    receiver.shut(new WarrenError("FENCED", "the receiver was removed; open again, it is made anew"));
+    void receiver.stop();
+  }
+
   #adopt(row: ReceiverRow, loaded: StoredState): Receiver {
     const consumers = loaded.consumers.filter(({ receiverId }) => receiverId === row.receiverId);
-    const receiver = new Receiver(this.#deps, this.#options, row, consumers, this.#shared);
+    const receiver: Receiver = new Receiver(this.#deps, this.#options, row, consumers, this.#shared, () =>
+      this.#retiredElsewhere(receiver),
+    );
     this.#ready.set(row.configKey, receiver);
     return receiver;
   }
@@ -254,7 +336,21 @@ export class ReceiverManager implements Subscriptions {
   }
 
   #stopTimer(error: WarrenError): void {
+    this.#upkeep.stop();
     this.#timer?.cancel();
     this.#abort.abort(error);
+  }
+}
+
+/** Throws `signal.reason` as soon as it is aborted. */
+async function unlessAborted(waiting: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const aborted = (): void => reject(signal.reason);
+  signal.addEventListener("abort", aborted, { once: true });
+  try {
+    await Promise.race([waiting, promise]);
+  } finally {
+    signal.removeEventListener("abort", aborted);
   }
 }

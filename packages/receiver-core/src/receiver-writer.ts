@@ -19,7 +19,7 @@ import {
 
 /** What the writer tells its receiver. Called synchronously; must not throw. */
 export interface WriterEvents {
-  /** The head moved; the tail has the segment, or nothing. */
+  /** The head moved, and the tail has the segment, or nothing; or the tail was cut. */
   stored(): void;
   gapRecorded(gap: MissedGap): void;
   /** The log is ours: its head, its gaps. */
@@ -78,6 +78,18 @@ export class ReceiverWriter {
 
   get consuming(): boolean {
     return this.#state.channel > 0;
+  }
+
+  /** Number of the open channel; 0: none. */
+  get channel(): number {
+    return this.#state.channel;
+  }
+
+  /** Retention moved the old end of the log. */
+  pruned(oldestOffset: Offset): void {
+    if (this.#claim !== undefined) this.#claim = { ...this.#claim, oldestOffset };
+    this.tail.cut(oldestOffset);
+    this.#events.stored();
   }
 
   /** Why it does not consume, or does not store. */
@@ -176,12 +188,14 @@ export class ReceiverWriter {
   }
 
   async #claimLog(): Promise<void> {
-    const { log } = this.#deps;
+    const { log, state } = this.#deps;
     const { receiverId } = this.#row;
     const options = { signal: this.#abort.signal };
     try {
       const claim = await log.claim(receiverId, options);
       const gaps = await log.gaps(receiverId, 0n, options);
+      // Whoever was awake on the broker before us is not any more.
+      await state.markAsleep(receiverId, "all", options);
       this.#gaps = gaps.filter((gap) => gap.kind === "missed");
       this.#claim = claim;
       this.#waitingFor = undefined;

@@ -1,9 +1,12 @@
 import type { Claim, MissedGap } from "@warren/event-store";
 import { raiseMark, WarrenError, type Offset, type Settled } from "@warren/protocol";
-import type { ConsumerRow, ReceiverRow } from "@warren/state-store";
+import type { ConsumerRow, ReceiverRow, RetentionPolicy } from "@warren/state-store";
 import { describeDifference, queueName } from "./config-key.ts";
+import { NameClaims } from "./name-claims.ts";
 import { Consumer, type ClaimedName } from "./consumer.ts";
 import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
+import type { Reader } from "./machine/retention.ts";
+import { ReceiverUpkeep } from "./receiver-upkeep.ts";
 import { ReceiverWriter } from "./receiver-writer.ts";
 import type { SessionStream } from "./session-stream.ts";
 import { startOffset } from "./start-offset.ts";
@@ -15,6 +18,11 @@ import type { ConsumerView, NewSubscription, ReceiverView, StartFrom, StopReason
  */
 export class Receiver {
   readonly row: ReceiverRow;
+  readonly upkeep: ReceiverUpkeep;
+  retention: RetentionPolicy;
+  /** By the monotonic clock: nobody used it since; that it is used was saved. */
+  unusedSince: number;
+  usedSaidAt = -Infinity;
   readonly #deps: CoreDeps;
   readonly #options: CoreOptions;
   readonly #shared: Shared;
@@ -26,9 +34,23 @@ export class Receiver {
   /** Subscriptions without a name, by session id. */
   readonly #ephemeral = new Map<string, Consumer>();
   #claimWaiters: (() => void)[] = [];
+  readonly #claims = new NameClaims();
+  #queueDepth: number | undefined;
+  readonly #retired: () => void;
 
-  constructor(deps: CoreDeps, options: CoreOptions, row: ReceiverRow, consumers: readonly ConsumerRow[], shared: Shared) {
+  /** `retired`: the state store says that it is retiring, or gone. */
+  constructor(
+    deps: CoreDeps,
+    options: CoreOptions,
+    row: ReceiverRow,
+    consumers: readonly ConsumerRow[],
+    shared: Shared,
+    retired: () => void,
+  ) {
     this.row = row;
+    this.retention = row.retention;
+    this.unusedSince = deps.clock.monotonicMs();
+    this.#retired = retired;
     this.#deps = { ...deps, logger: deps.logger.child({ receiver: row.configKey, patterns: row.config.patterns }) };
     this.#options = options;
     this.#shared = shared;
@@ -38,6 +60,22 @@ export class Receiver {
       gapRecorded: (gap) => this.#toAwake((consumer) => consumer.dispatch({ kind: "gap-recorded", gap })),
       claimed: () => this.#claimed(),
       fenced: () => this.shut(new WarrenError("FENCED", "another broker owns this receiver now; open again")),
+    });
+    this.upkeep = new ReceiverUpkeep(this.#deps, {
+      receiverId: row.receiverId,
+      writer: this.#writer,
+      retention: () => this.retention,
+      readers: () => this.#readers(),
+      sleepers: () => this.#claims.unsaid((name) => this.#sleeping.get(name)?.idle === true),
+      saidAsleep: (sleepers) => this.#claims.said(sleepers),
+      expired: ({ name }) => {
+        this.#shared.counters.consumersExpired += 1;
+        this.forget(name, new WarrenError("CONSUMER_DELETED", `consumer ${name} slept for too long and was forgotten`));
+      },
+      pruned: (events) => {
+        this.#shared.counters.eventsPruned += events;
+      },
+      exclusively: (run) => this.#claims.exclusively(run),
     });
   }
 
@@ -87,6 +125,12 @@ export class Receiver {
     this.#sleeping.set(row.name, this.#newConsumer(row.name, row));
   }
 
+  /** The state store says that it is retiring, or gone: it is forgotten here too. Returns what to tell who wanted it. */
+  gone(): WarrenError {
+    this.#retired();
+    return new WarrenError("FENCED", "the receiver was removed at this moment; open again, it is made anew");
+  }
+
   /** Records that events of a time may be missing in this log, and tells whoever passes (W9). STORE_UNAVAILABLE. */
   async recordMissed(fromTime: number, toTime: number, reason: string): Promise<void> {
     await this.#whenClaimed();
@@ -105,9 +149,30 @@ export class Receiver {
     );
   }
 
+  /** It has consumers, or sessions. */
+  get inUse(): boolean {
+    return this.#active.size + this.#sleeping.size + this.#ephemeral.size > 0;
+  }
+
+  /** The log is ours. */
+  get owned(): boolean {
+    return this.#writer.claim !== undefined;
+  }
+
+  /** Asks RabbitMQ what waits in the queue; unknown while it does not answer. */
+  async measureQueue(): Promise<void> {
+    const { transport } = this.#deps;
+    const queue = queueName(this.#options.namespace, this.row.configKey);
+    // A connection that is being made is not waited for.
+    const known = transport.status.kind === "connecting" ? undefined : transport.queueDepth(queue).catch(() => undefined);
+    this.#queueDepth = await known;
+  }
+
   /** Looks for silent sessions, and whether the log is still ours. Called about every second. */
   tick(checkLease: boolean): void {
     this.#toAwake((consumer) => consumer.dispatch({ kind: "tick" }));
+    // A name that could not be opened, and never was.
+    for (const [name, consumer] of this.#sleeping) if (consumer.idle && !consumer.stored) this.#sleeping.delete(name);
     if (checkLease) void this.#writer.check();
   }
 
@@ -136,6 +201,9 @@ export class Receiver {
       completeSince: this.row.completeSince,
       activeConsumers: this.#active.size + this.#ephemeral.size,
       sleepingConsumers: this.#sleeping.size,
+      retention: this.retention,
+      kept: this.upkeep.kept,
+      queueDepth: this.#queueDepth,
     };
   }
 
@@ -152,6 +220,15 @@ export class Receiver {
       stateSince: consumer.stateSince,
       standbySessions: consumer.standbySessions,
       paused: consumer.paused,
+      expireAfterMs: consumer.expireAfterMs,
+    }));
+  }
+
+  #readers(): readonly Reader[] {
+    return [...this.#active.values(), ...this.#sleeping.values()].map((consumer) => ({
+      name: consumer.name,
+      mark: consumer.settled.mark,
+      asleep: consumer.phase === "asleep",
     }));
   }
 
@@ -165,7 +242,7 @@ export class Receiver {
       logger,
       chunk: this.#options.chunk,
       tail: () => this.#writer.tail,
-      claim: (message: NewSubscription, signal: AbortSignal) => this.#claimName(message, signal),
+      claim: (message: NewSubscription, signal: AbortSignal) => this.#claims.run(message.consumer, () => this.#claimName(message, signal)),
       save: (token: bigint, settled: Settled) => {
         if (name === "") this.#ephemeral.get(sessionId)?.dispatch({ kind: "saved", token, settled });
         else offsets.ack(name, token, settled);
@@ -178,7 +255,7 @@ export class Receiver {
       moved: (awake: boolean) => this.#moved(name, sessionId, awake),
     };
     const settled = { mark: kept?.ackedOffset ?? 0n, ranges: kept?.ranges ?? [] };
-    return new Consumer(deps, { settled, paused: kept?.paused });
+    return new Consumer(deps, { settled, paused: kept?.paused, expireAfterMs: kept?.expireAfterMs, stored: kept !== undefined });
   }
 
   #moved(name: string, sessionId: string, awake: boolean): void {
@@ -203,7 +280,7 @@ export class Receiver {
     if (message.consumer === "") {
       checkKnownLog(message, claim);
       const after = await startOffset(message.start, log, receiverId, current, { signal });
-      const ephemeral = { settled: { mark: after, ranges: [] }, moves: 0n, paused: undefined, retrying: false };
+      const ephemeral = { settled: { mark: after, ranges: [] }, moves: 0n, paused: undefined, retrying: false, expireAfterMs: undefined };
       return { ...grant, ...ephemeral, token: await state.nextToken({ signal }), resumed: false, gaps: this.#gapsAfter(after, 0) };
     }
     // What the last session acked is saved first, so that it does not come again.
@@ -212,7 +289,9 @@ export class Receiver {
     // What the subscriber knows of a place before a move counts no more: a migration is one too, and there the log is another.
     if (message.known !== undefined && (existing?.moves ?? 0n) <= message.known.moves) checkKnownLog(message, claim);
     const start = existing === undefined ? await startOffset(message.start, log, receiverId, current, { signal }) : existing.ackedOffset;
-    const claimed = await state.claimConsumer(message.consumer, receiverId, start, { signal });
+    const { expireAfterMs: wanted } = message;
+    const claimed = await state.claimConsumer(message.consumer, receiverId, start, { signal, expireAfterMs: wanted });
+    if (claimed.kind === "retired") throw this.gone();
     if (claimed.kind === "other-receiver") {
       const difference = describeDifference(claimed.config, this.row.config);
       throw new WarrenError(
@@ -220,7 +299,8 @@ export class Receiver {
         `consumer ${message.consumer} exists with another config (${difference}); use its config, or another name`,
       );
     }
-    const { ackedOffset, ranges, sessionToken, createdAt, moves, paused } = claimed.consumer;
+    const { ackedOffset, ranges, sessionToken, createdAt, moves, paused, expireAfterMs } = claimed.consumer;
+    this.#claims.claimed(message.consumer, sessionToken);
     await this.#checkNotAhead(message.consumer, ackedOffset);
     const known = message.known?.moves === moves ? message.known.offset : 0n;
     await this.#checkNotAhead(message.consumer, known);
@@ -228,7 +308,7 @@ export class Receiver {
     if (known > ackedOffset) offsets.ack(message.consumer, sessionToken, settled);
     const retrying = (await state.retrying(message.consumer, 0n, 1, { signal })).length > 0;
     const gaps = this.#gapsAfter(settled.mark, createdAt);
-    return { ...grant, token: sessionToken, settled, resumed: !claimed.created, gaps, moves, paused, retrying };
+    return { ...grant, token: sessionToken, settled, resumed: !claimed.created, gaps, moves, paused, retrying, expireAfterMs };
   }
 
   /** W9: an offset above the head means that the log lost events it once had (or that another broker is ahead of us). */

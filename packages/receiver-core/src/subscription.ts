@@ -1,8 +1,10 @@
 import type { EncodedBatch, Offset, OffsetRange, Settled, WarrenError } from "@warren/protocol";
 import type { SideEvent } from "./machine/sides.ts";
 import type { Operations } from "./operations.ts";
+import type { ReceiverOperations } from "./receiver-operations.ts";
 import type { LogGap } from "@warren/event-store";
-import type { ReceiverConfig } from "@warren/state-store";
+import type { ReceiverConfig, RetentionPolicy } from "@warren/state-store";
+import type { Kept } from "./receiver-upkeep.ts";
 
 /** Where a new consumer name begins. */
 export type StartFrom =
@@ -14,6 +16,9 @@ export type StartFrom =
 
 /** What to do when the name already has a session. */
 export type OnConflict = "standby" | "take-over" | "reject";
+
+/** What to do where events can no longer be given. `fail`: the session ends with GAP_MET, the consumer stays before the gap. */
+export type OnGap = "jump" | "fail";
 
 /** Who acknowledges. */
 export type AckMode = "explicit" | "auto";
@@ -27,8 +32,11 @@ export interface NewSubscription {
   readonly maxInFlight: number;
   readonly maxInFlightBytes: number;
   readonly onConflict: OnConflict;
+  readonly onGap: OnGap;
   readonly ackMode: AckMode;
   readonly sessionTimeoutMs: number;
+  /** Of a new name: forgotten after so many milliseconds asleep. Undefined: never. */
+  readonly expireAfterMs: number | undefined;
   /** The log id and offset the subscriber itself kept; undefined when it kept none. */
   readonly known?: { readonly logId: string; readonly offset: Offset; readonly moves: bigint } | undefined;
   /** When the name exists with another config. */
@@ -40,7 +48,7 @@ export interface NewSubscription {
 }
 
 /** Why a subscriber is stopped. */
-export type StopReason = "stream-ended" | "silent" | "taken-over" | "draining" | "failed" | "fenced" | "moved";
+export type StopReason = "stream-ended" | "silent" | "taken-over" | "draining" | "failed" | "fenced" | "moved" | "gap";
 
 /** Typed message *stop subscriber*: the stream ended, or its session is silent. The receiver is found by config, the consumer by name. */
 export interface StopSubscriber {
@@ -137,6 +145,10 @@ export interface ReceiverView {
   readonly completeSince: number | undefined;
   readonly activeConsumers: number;
   readonly sleepingConsumers: number;
+  readonly retention: RetentionPolicy;
+  readonly kept: Kept;
+  /** Messages that wait in its queue; undefined while that is not known. */
+  readonly queueDepth: number | undefined;
 }
 
 /** Where a consumer is. */
@@ -157,6 +169,8 @@ export interface ConsumerView {
   readonly standbySessions: number;
   /** Why it is paused. */
   readonly paused: string | undefined;
+  /** Forgotten after so many milliseconds asleep; undefined: never. */
+  readonly expireAfterMs: number | undefined;
 }
 
 /** Counters since start, for metrics. */
@@ -168,6 +182,9 @@ export interface CoreCounters {
   readonly eventsSent: number;
   readonly appends: number;
   readonly offsetSaves: number;
+  readonly eventsPruned: number;
+  readonly consumersExpired: number;
+  readonly receiversRetired: number;
 }
 
 /** What the apps see of receiver-core. `ReceiverManager` implements it. */
@@ -184,6 +201,8 @@ export interface Subscriptions {
   park(sessionId: string, command: ParkCommand): Promise<Settled>;
   /** What an operator may do to consumers. */
   readonly operations: Operations;
+  /** And to receivers. */
+  readonly receiverOperations: ReceiverOperations;
   receivers(): readonly ReceiverView[];
   consumers(): readonly ConsumerView[];
   counters(): CoreCounters;

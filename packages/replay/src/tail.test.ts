@@ -34,6 +34,19 @@ describe("Tail", () => {
     expect([tail.first, tail.head, tail.bytes]).toEqual([6n, 6n, 1000]);
   });
 
+  test("W9: holds nothing that the log removed", () => {
+    const tail = new Tail(0n, 100);
+    for (let i = 1n; i <= 7n; i += 2n) tail.push(segment(i, 2));
+    tail.cut(6n);
+    expect([tail.first, tail.head, tail.bytes, tail.find(4n)]).toEqual([5n, 8n, 20, undefined]);
+    tail.cut(1n);
+    expect(tail.first).toBe(5n);
+    tail.cut(100n);
+    expect([tail.first, tail.head, tail.bytes]).toEqual([9n, 8n, 0]);
+    tail.push(segment(9n, 1));
+    expect(tail.find(9n)).toBeDefined();
+  });
+
   test("holds nothing after the head moved without a segment", () => {
     const tail = new Tail(0n, 100);
     tail.push(segment(1n, 2));

@@ -35,12 +35,12 @@ export class Tail {
     this.#segments.push(segment);
     this.#bytes += segment.bytes.length;
     this.#head = lastOffsetOf(segment);
-    let drop = 0;
-    while (this.#bytes > this.#maxBytes && drop < this.#segments.length - 1) {
-      this.#bytes -= this.#segments[drop]?.bytes.length ?? 0;
-      drop += 1;
-    }
-    if (drop > 0) this.#segments.splice(0, drop);
+    this.#drop((_, rest) => this.#bytes > this.#maxBytes && rest > 0);
+  }
+
+  /** Drops whole segments below an offset: the log does not have them any more either. */
+  cut(beforeOffset: Offset): void {
+    this.#drop((oldest) => lastOffsetOf(oldest) < beforeOffset);
   }
 
   /** The head moved by a segment that is not at hand: what was held no longer ends at the head. A lower head changes nothing. */
@@ -49,6 +49,17 @@ export class Tail {
     this.#segments = [];
     this.#bytes = 0;
     this.#head = head;
+  }
+
+  /** Drops from the old end while `goes` says so of the oldest segment, with so many after it. */
+  #drop(goes: (oldest: EncodedBatch, rest: number) => boolean): void {
+    let drop = 0;
+    for (const segment of this.#segments) {
+      if (!goes(segment, this.#segments.length - 1 - drop)) break;
+      this.#bytes -= segment.bytes.length;
+      drop += 1;
+    }
+    if (drop > 0) this.#segments.splice(0, drop);
   }
 
   /** The segment that holds `offset`, or undefined. */

@@ -1,4 +1,5 @@
 import type { Offset, OffsetRanges } from "@warren/protocol";
+import type { LifetimeStore, RetentionPolicy } from "./lifetime-store.ts";
 import type { ParkingStore } from "./parking-store.ts";
 
 /** Which events a receiver takes; the identity of a receiver in its canonical form. */
@@ -19,6 +20,7 @@ export interface ReceiverRow {
   readonly phase: ReceiverPhase;
   /** Since when its log is complete: when its queue was first bound, in milliseconds since 1970; undefined while `creating`. */
   readonly completeSince: number | undefined;
+  readonly retention: RetentionPolicy;
 }
 
 /** A consumer as it is kept. */
@@ -35,6 +37,8 @@ export interface ConsumerRow {
   readonly moves: bigint;
   /** Why it is paused; undefined when it is not. */
   readonly paused: string | undefined;
+  /** Forgotten after so many milliseconds asleep; undefined: never. */
+  readonly expireAfterMs: number | undefined;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
@@ -49,7 +53,9 @@ export interface StoredState {
 export type ClaimResult =
   | { readonly kind: "claimed"; readonly consumer: ConsumerRow; readonly created: boolean }
   /** The name exists on another receiver. Nothing changed. */
-  | { readonly kind: "other-receiver"; readonly consumer: ConsumerRow; readonly config: ReceiverConfig };
+  | { readonly kind: "other-receiver"; readonly consumer: ConsumerRow; readonly config: ReceiverConfig }
+  /** The receiver is retiring, or gone. Nothing changed. */
+  | { readonly kind: "retired" };
 
 /** A name goes over to another receiver. */
 export interface Migration {
@@ -68,6 +74,8 @@ export type MigrationResult =
   | { readonly kind: "migrated"; readonly consumer: ConsumerRow }
   /** It is elsewhere, was claimed or moved, or is gone. */
   | { readonly kind: "changed" }
+  /** The receiver it would go to is retiring, or gone. */
+  | { readonly kind: "retired" }
   /** So many of its events are parked: their offsets belong to the log it would leave. */
   | { readonly kind: "parked"; readonly count: bigint };
 
@@ -94,7 +102,7 @@ export interface CallOptions {
  * What survives a restart. Creating is synchronous and safe to repeat; every method throws STORE_UNAVAILABLE when the database is away.
  * Every write is idempotent: after an error of unknown outcome the caller simply repeats it.
  */
-export interface StateStore extends ParkingStore {
+export interface StateStore extends ParkingStore, LifetimeStore {
   /** Everything, in one snapshot. Called before the API says it is serving. */
   load(options?: CallOptions): Promise<StoredState>;
   /** Finds the receiver of a config key, or makes it in phase `creating`. Two calls at once make one row. */
@@ -103,9 +111,15 @@ export interface StateStore extends ParkingStore {
   markReady(receiverId: bigint, completeSince: number, options?: CallOptions): Promise<ReceiverRow>;
   /**
    * Takes a consumer name for a new session: makes the row when it does not exist (starting after `startAfter`), and gives a token from the
-   * one database-wide sequence, in one statement (W6). The token of a name only grows, also after delete and re-create.
+   * one database-wide sequence, in one statement (W6). The token of a name only grows, also after delete and re-create. From then on it is awake.
+   * `expireAfterMs` is kept when the row is made.
    */
-  claimConsumer(name: string, receiverId: bigint, startAfter: Offset, options?: CallOptions): Promise<ClaimResult>;
+  claimConsumer(
+    name: string,
+    receiverId: bigint,
+    startAfter: Offset,
+    options?: CallOptions & { readonly expireAfterMs?: number | undefined },
+  ): Promise<ClaimResult>;
   /** A token for a session without a name, from the same sequence. */
   nextToken(options?: CallOptions): Promise<bigint>;
   /**

@@ -129,6 +129,13 @@ export interface Transport {
   ensureExchange(exchange: ExchangeSpec): Promise<void>;
   /** Declares queue and bindings durably, without consuming (W13). Throws EXCHANGE_INVALID, QUEUE_INVALID or TRANSPORT_UNAVAILABLE. */
   ensureQueue(topology: Topology): Promise<void>;
+  /** Messages that wait in a queue and were not handed over; undefined: there is no such queue. Throws TRANSPORT_UNAVAILABLE. */
+  queueDepth(queue: string): Promise<number | undefined>;
+  /**
+   * Deletes a queue, with what waits in it, unless somebody consumes it. True: it is gone, or never was; false: it is consumed, nothing was done. Throws
+   * TRANSPORT_UNAVAILABLE.
+   */
+  deleteQueue(queue: string): Promise<boolean>;
   consume(options: ConsumeOptions): QueueConsumer;
   createPublisher(options: MessagePublisherOptions): MessagePublisher;
   /** Closes all consumers, publishers and connections. Twice is fine. */

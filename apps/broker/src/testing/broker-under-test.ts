@@ -11,7 +11,12 @@ export interface Deployment {
   readonly namespace: string;
   readonly exchange: string;
   /** Starts a broker. */
-  start(options?: { readonly listen?: number; readonly archiveUrl?: string; readonly logger?: Logger }): Promise<Broker>;
+  start(options?: {
+    readonly listen?: number;
+    readonly archiveUrl?: string;
+    readonly logger?: Logger;
+    readonly retireAfterMs?: number;
+  }): Promise<Broker>;
   /** Stops all brokers and removes everything. */
   close(): Promise<void>;
 }
@@ -32,7 +37,7 @@ export async function deploy(options: { readonly exchange?: string; readonly mak
   return {
     namespace,
     exchange,
-    async start({ listen = 0, archiveUrl, logger = silentLogger } = {}) {
+    async start({ listen = 0, archiveUrl, logger = silentLogger, retireAfterMs = 0 } = {}) {
       const broker = openBroker(
         {
           amqpUrl: inject("amqpUrl"),
@@ -41,9 +46,11 @@ export async function deploy(options: { readonly exchange?: string; readonly mak
           namespace,
           exchange,
           archiveUrl,
+          retireAfterMs,
           logLevel: "silent",
         },
         logger,
+        { upkeepMs: 100 },
       );
       brokers.push(broker);
       await broker.start(new AbortController().signal);

@@ -3,38 +3,25 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { StoredEvent } from "@warren/protocol";
-import { AdminService, ArchiveService, EventSchema, type ArchivedEvent } from "@warren/protocol/v1";
+import { ArchiveService, EventSchema, type ArchivedEvent } from "@warren/protocol/v1";
 import type { Command } from "commander";
 import { print, printRows, toJsonLine } from "../output.ts";
 import { connect, withServerOptions, type ServerOptions } from "./client-options.ts";
 import { setExitCode } from "../exit-code.ts";
+import { addReceiverCheck } from "./receiver.ts";
 
-/** `receiver ls`, `check`. */
-export function addAdminCommands(program: Command): void {
-  const receiver = program.command("receiver").description("internal receivers");
-  withServerOptions(receiver.command("ls").description("all receivers: queue, head, consumers")).action(async (options: ServerOptions) => {
-    const { receivers } = await createClient(AdminService, connect(options.broker)).listReceivers({});
-    printRows(
-      receivers.map((each) => ({
-        key: each.receiverKey,
-        patterns: (each.config?.patterns ?? []).join(" "),
-        head: each.headOffset,
-        oldest: each.oldestOffset,
-        active: each.activeConsumers,
-        asleep: each.sleepingConsumers,
-        consuming: each.consuming,
-        queue: each.queue,
-      })),
-      options.output,
-    );
-  });
-  withServerOptions(program.command("check").description("whether broker and archiver are ready: exit 0, else 2 with the reasons")).action(
-    async (options: ServerOptions) => {
-      const results = await Promise.all([ready("broker", options.broker), ready("archiver", options.archiver)]);
-      printRows(results, options.output);
-      if (results.some(({ status }) => status !== "ok")) setExitCode(2);
-    },
+/** `check`. */
+export function addCheckCommand(program: Command): void {
+  const check = withServerOptions(
+    program.command("check").description("whether broker and archiver are ready: exit 0, else 2 with the reasons"),
   );
+  // What stands after `receivers` is its own.
+  addReceiverCheck(check.enablePositionalOptions());
+  check.action(async (options: ServerOptions) => {
+    const results = await Promise.all([ready("broker", options.broker), ready("archiver", options.archiver)]);
+    printRows(results, options.output);
+    if (results.some(({ status }) => status !== "ok")) setExitCode(2);
+  });
 }
 
 async function ready(

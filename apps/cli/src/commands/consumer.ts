@@ -1,5 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { WarrenError } from "@warren/client";
 import { AdminService, ConsumerState, EventSchema, EventStanding, type Consumer, type ParkedEvent } from "@warren/protocol/v1";
@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { printRows } from "../output.ts";
 import { connect, withServerOptions, type ServerOptions } from "./client-options.ts";
 import { parseStart } from "./parse-start.ts";
+import { formatDuration, parseDuration } from "./units.ts";
 
 type DryRun = ServerOptions & { readonly dryRun?: boolean };
 
@@ -27,7 +28,7 @@ const standings: ReadonlyMap<EventStanding, string> = new Map([
 ]);
 
 function consumerRow(consumer: Consumer) {
-  const { name, state, ackedOffset, headOffset, lag, config, standbySessions, settled, parked, paused } = consumer;
+  const { name, state, ackedOffset, headOffset, lag, config, standbySessions, settled, parked, paused, expireAfter } = consumer;
   return {
     name,
     state: paused === "" ? (states.get(state) ?? "unknown") : `${states.get(state) ?? "unknown"}, paused`,
@@ -39,10 +40,11 @@ function consumerRow(consumer: Consumer) {
     patterns: (config?.patterns ?? []).join(" "),
     standby: standbySessions,
     paused,
+    expires: expireAfter === undefined ? "never" : `after ${formatDuration(durationMs(expireAfter))} asleep`,
   };
 }
 
-/** `consumer ls|info|seek|pause|resume|rm|explain` and `consumer parked ls|retry|discard`. */
+/** `consumer ls|info|seek|pause|resume|expire|rm|explain` and `consumer parked ls|retry|discard`. */
 export function addConsumerCommands(program: Command): void {
   const consumer = program.command("consumer").description("named consumers");
   const command = (usage: string, text: string) => withServerOptions(consumer.command(usage).description(text));
@@ -73,6 +75,13 @@ export function addConsumerCommands(program: Command): void {
   command("resume <name>", "end a pause").action(async (name: string, options: ServerOptions) => {
     await admin(options).resumeConsumer({ consumer: name });
   });
+  command("expire <name> <after>", "forget it after so long asleep: 90s, 30m, 12h, 7d, or never").action(
+    async (name: string, after: string, options: ServerOptions) => {
+      const expireAfter = after === "never" ? {} : { expireAfter: parseDuration(after) };
+      const response = await admin(options).updateConsumer({ consumer: name, ...expireAfter });
+      if (response.consumer !== undefined) printRows([consumerRow(response.consumer)], options.output);
+    },
+  );
   command("rm <name>", "forget it: its offset and its parked events")
     .option("--dry-run", "say what would be forgotten")
     .action(async (name: string, options: DryRun) => {

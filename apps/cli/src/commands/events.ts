@@ -1,9 +1,11 @@
 import { text } from "node:stream/consumers";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { createPublisher, createSubscriber, WarrenError } from "@warren/client";
 import { Option, type Command } from "commander";
 import { print, toJsonLine } from "../output.ts";
 import { withServerOptions, type ServerOptions } from "./client-options.ts";
 import { parseStart } from "./parse-start.ts";
+import { parseDuration } from "./units.ts";
 
 interface PubOptions extends ServerOptions {
   readonly source: string;
@@ -19,6 +21,8 @@ interface SubOptions extends ServerOptions {
   readonly count: string;
   readonly onConflict: "standby" | "take-over" | "reject";
   readonly onConfigChange: "fail" | "migrate";
+  readonly onGap: "jump" | "fail";
+  readonly expireAfter?: string;
 }
 
 /** `pub` and `sub`. */
@@ -36,6 +40,8 @@ export function addEventCommands(program: Command): void {
     .option("--count <n>", "end after so many; 0 is never", "0")
     .addOption(choice("--on-conflict <how>", "when another program has the name", ["standby", "take-over", "reject"]))
     .addOption(choice("--on-config-change <how>", "when the name has other patterns", ["fail", "migrate"]))
+    .addOption(choice("--on-gap <what>", "where events can no longer be given: tell it and go on, or end", ["jump", "fail"]))
+    .option("--expire-after <duration>", "a new name is forgotten after so long asleep, like 30d; else never")
     .action(subscribe);
 }
 
@@ -73,8 +79,17 @@ function parseData(raw: string | undefined): unknown {
 
 async function subscribe(patterns: readonly string[], options: SubOptions): Promise<void> {
   const subscriber = createSubscriber({ brokerUrl: options.broker });
-  const { consumer, onConflict, onConfigChange } = options;
-  const subscription = subscriber.subscribe({ consumer, patterns, start: parseStart(options.start), onConflict, onConfigChange });
+  const { consumer, onConflict, onConfigChange, onGap, expireAfter } = options;
+  const expireAfterMs = expireAfter === undefined ? undefined : durationMs(parseDuration(expireAfter));
+  const subscription = subscriber.subscribe({
+    consumer,
+    patterns,
+    start: parseStart(options.start),
+    onConflict,
+    onConfigChange,
+    onGap,
+    expireAfterMs,
+  });
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const telling = (async () => {
     for await (const status of subscription.status()) {

@@ -144,13 +144,29 @@ describe("stepSession()", () => {
   });
 
   test("passes over what a gap says will not come", () => {
-    expect(drive(opened(1n, 0n), batch(1n, 1), done(1n), { kind: "skipped", lastOffset: 9n }, batch(10n, 1), done(10n)).effects).toEqual([
-      "hand-over from 0",
-      "ack 1",
-      "ack 9",
-      "hand-over from 0",
-      "ack 10",
-    ]);
+    expect(
+      drive(opened(1n, 0n), batch(1n, 1), done(1n), { kind: "skipped", firstOffset: 2n, lastOffset: 9n }, batch(10n, 1), done(10n)).effects,
+    ).toEqual(["hand-over from 0", "ack 1", "ack 9", "hand-over from 0", "ack 10"]);
+  });
+
+  test("a gap that nothing follows is done too, whatever is still being handled, and again in the next session", () => {
+    const gap: SessionInput = { kind: "skipped", firstOffset: 4n, lastOffset: 9n };
+    const { state, effects } = drive(opened(1n, 0n), batch(1n, 3), gap, done(1n), done(2n), done(3n));
+    expect([effects.at(-1), state.done]).toEqual(["ack 9", { mark: 9n, ranges: [] }]);
+    const again = drive(
+      opened(1n, 0n),
+      batch(1n, 3),
+      gap,
+      lost,
+      { kind: "due" },
+      opened(2n, 0n),
+      batch(1n, 3),
+      gap,
+      done(1n),
+      done(2n),
+      done(3n),
+    );
+    expect([again.effects.at(-1), again.state.done]).toEqual(["ack 9", { mark: 9n, ranges: [] }]);
   });
 
   test("begins anew when the log is another one", () => {

@@ -51,8 +51,8 @@ export type SessionInput =
     }
   | { readonly kind: "standby" }
   | { readonly kind: "batch"; readonly firstOffset: Offset; readonly count: number }
-  /** Offsets up to and with `lastOffset` will not come. */
-  | { readonly kind: "skipped"; readonly lastOffset: Offset }
+  /** These offsets will not come. */
+  | { readonly kind: "skipped"; readonly firstOffset: Offset; readonly lastOffset: Offset }
   | { readonly kind: "acked"; readonly settled: Settled; readonly deliveryIds: readonly bigint[] }
   | { readonly kind: "done"; readonly offset: Offset; readonly moves: bigint }
   | { readonly kind: "failed"; readonly offset: Offset; readonly moves: bigint; readonly failure: Failure }
@@ -119,6 +119,7 @@ const terminal: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CONSUMER_BUSY",
   "CONSUMER_DELETED",
   "EXCHANGE_INVALID",
+  "GAP_MET",
   "LOG_LOST",
   "NAME_INVALID",
   "NOT_SUPPORTED",
@@ -140,9 +141,11 @@ export function stepSession(state: SessionState, input: SessionInput): SessionSt
     case "batch":
       return batch(state, input.firstOffset, input.count);
     case "skipped": {
-      const past = input.lastOffset > state.handed ? { ...state, handed: input.lastOffset, received: input.lastOffset } : state;
-      // What will not come is done when everything before it is.
-      return past.done.mark === state.handed ? settled({ ...past, done: raiseMark(past.done, past.handed) }) : { state: past, effects: [] };
+      // What will not come is done: the application was told.
+      const done = settle(state.done, { first: input.firstOffset, last: input.lastOffset });
+      const past = input.lastOffset > state.handed ? { ...state, handed: input.lastOffset } : state;
+      const received = input.lastOffset > state.received ? input.lastOffset : state.received;
+      return settled({ ...past, received, done });
     }
     case "acked":
       return acked(state, input.settled, input.deliveryIds);

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { checkConsumerName, checkPatterns, type Offset } from "@warren/protocol";
-import { AckMode, OnConfigChange, OnConflict, type OpenSchema } from "@warren/protocol/v1";
+import { AckMode, OnConfigChange, OnConflict, OnGap, type OpenSchema } from "@warren/protocol/v1";
 
 /** What to subscribe to, and how. */
 export interface SubscriptionOptions {
@@ -22,6 +22,13 @@ export interface SubscriptionOptions {
    * of them is missed; what cannot be told for certain fails with CONFIG_MISMATCH, and so do parked events, which are settled first.
    */
   readonly onConfigChange?: "fail" | "migrate" | undefined;
+  /**
+   * Where events can no longer be given (pruned, or missed while the broker's queue was gone). Default "jump": a status `gap` tells it, and what follows comes.
+   * "fail": the subscription ends with GAP_MET before anything after the gap; subscribing with "jump" goes on there.
+   */
+  readonly onGap?: "jump" | "fail" | undefined;
+  /** Of a new name: the broker forgets it after so many milliseconds asleep, at least 1 000. Default: never. */
+  readonly expireAfterMs?: number | undefined;
   /** Default "explicit": an event is done when the application says so. "auto": when it was sent. */
   readonly ackMode?: "explicit" | "auto" | undefined;
   /** With un-acked events and no sign of life for so long, the broker puts the consumer to sleep. Default 60 000. */
@@ -81,7 +88,9 @@ export function toOpen(options: SubscriptionOptions, instanceId: string) {
     onConflict = "standby",
     onConfigChange = "fail",
     ackMode = "explicit",
+    onGap = "jump",
     sessionTimeoutMs,
+    expireAfterMs,
   } = options;
   if (consumer !== "") checkConsumerName(consumer);
   checkPatterns(patterns);
@@ -94,7 +103,9 @@ export function toOpen(options: SubscriptionOptions, instanceId: string) {
     onConflict: conflicts[onConflict],
     onConfigChange: onConfigChange === "migrate" ? OnConfigChange.MIGRATE : OnConfigChange.FAIL,
     ackMode: ackMode === "auto" ? AckMode.AUTO : AckMode.EXPLICIT,
+    onGap: onGap === "fail" ? OnGap.FAIL : OnGap.JUMP,
     instanceId,
+    ...(expireAfterMs === undefined ? {} : { expireAfter: durationFromMs(expireAfterMs) }),
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeout: durationFromMs(sessionTimeoutMs) }),
   } satisfies MessageInitShape<typeof OpenSchema>;
   return open;

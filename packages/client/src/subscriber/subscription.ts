@@ -301,7 +301,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   #gap({ what, reason }: Gap): void {
     if (what.case === "pruned") {
       const { firstOffset, lastOffset } = what.value;
-      this.#dispatch({ kind: "skipped", lastOffset });
+      this.#dispatch({ kind: "skipped", firstOffset, lastOffset });
       this.#tell({ kind: "gap", reason, firstOffset, lastOffset });
     } else if (what.case === "missed") {
       this.#tell({ kind: "gap", reason, afterOffset: what.value.afterOffset });

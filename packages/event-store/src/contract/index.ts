@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { decodeEvent, isWarrenError, lastOffsetOf, type EncodedBatch, type EventSlice } from "@warren/protocol";
 import { PackSchema } from "@warren/protocol/v1";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { AppendRequest, AppendResult, EventLog } from "../event-log.ts";
+import type { AppendRequest, AppendResult, EventLog, PruneRequest } from "../event-log.ts";
 
 /** What a suite needs of an implementation. */
 export interface EventLogUnderTest {
@@ -79,6 +79,16 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
           subject.log.read({ receiverId, afterOffset, maxEvents, maxBytes }),
       };
     }
+
+    const prune = (log: Awaited<ReturnType<typeof claimed>>, beforeOffset: bigint, more: Partial<PruneRequest> = {}) =>
+      subject.log.prune({
+        receiverId: log.receiverId,
+        epoch: log.claim.epoch,
+        beforeOffset,
+        reason: "older than a day",
+        maxEvents: 100,
+        ...more,
+      });
 
     async function segmentsOf(reading: ReturnType<EventLog["read"]>): Promise<readonly EncodedBatch[]> {
       const result = await reading;
@@ -198,7 +208,7 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       await log.append([first, slice()]);
       await log.append([slice(), slice()]);
       await log.append([slice()]);
-      expect(await subject.log.prune(log.receiverId, 4n, "older than a day")).toBe(3n);
+      expect(await prune(log, 4n)).toMatchObject({ oldestOffset: 3n, more: false });
       const gap = { kind: "pruned", firstOffset: 1n, lastOffset: 2n, reason: "older than a day" };
       expect(await log.read(0n)).toEqual({ kind: "pruned", gap });
       expect(await subject.log.gaps(log.receiverId, 0n)).toEqual([gap]);
@@ -206,7 +216,70 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       expect(await segmentsOf(log.read(2n))).toHaveLength(2);
       expect(await subject.log.status(log.receiverId)).toMatchObject({ oldestOffset: 3n, headOffset: 5n });
       expect((await log.append([first])).kind).toBe("appended");
-      expect(await subject.log.prune(log.receiverId, 1n, "nothing to do")).toBe(3n);
+      expect(await prune(log, 1n, { reason: "nothing to do" })).toEqual({ oldestOffset: 3n, bytes: 0, more: false });
+    });
+
+    test("prunes in bounded steps of whole segments, at least one, and one reason is one gap", async () => {
+      const log = await claimed();
+      const events = Array.from({ length: 6 }, () => [slice(), slice(), slice()]);
+      for (const each of events) await log.append(each);
+      const { keptBytes, segments } = await subject.log.sizes(log.receiverId, 0n, 100);
+      expect(segments.map(({ firstOffset, lastOffset }) => [firstOffset, lastOffset])).toEqual(
+        [1n, 4n, 7n, 10n, 13n, 16n].map((first) => [first, first + 2n]),
+      );
+      expect(segments.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(keptBytes);
+      expect(await subject.log.sizes(log.receiverId, 3n, 1)).toMatchObject({ keptBytes, segments: [{ firstOffset: 4n }] });
+      expect(await prune(log, 16n, { maxEvents: 4 })).toMatchObject({ oldestOffset: 7n, more: true });
+      expect(await prune(log, 16n, { maxEvents: 1 })).toMatchObject({ oldestOffset: 10n, more: true });
+      const gap = { kind: "pruned", firstOffset: 1n, lastOffset: 9n, reason: "older than a day" };
+      expect(await subject.log.gaps(log.receiverId, 0n)).toEqual([gap]);
+      expect(await prune(log, 16n, { reason: "too many bytes" })).toMatchObject({ oldestOffset: 16n, more: false });
+      expect(await subject.log.gaps(log.receiverId, 0n)).toEqual([
+        gap,
+        { kind: "pruned", firstOffset: 10n, lastOffset: 15n, reason: "too many bytes" },
+      ]);
+      const left = await subject.log.sizes(log.receiverId, 0n, 100);
+      expect(left).toMatchObject({ keptBytes: segments.at(-1)?.bytes, segments: [{ firstOffset: 16n, lastOffset: 18n }] });
+      // The keys went with their events, and those of what is kept did not.
+      expect((await subject.log.known(log.receiverId, events.flat())).map(({ offset }) => offset)).toEqual([16n, 17n, 18n]);
+      await log.append([slice()]);
+      expect((await subject.log.sizes(log.receiverId, 0n, 100)).keptBytes).toBeGreaterThan(left.keptBytes);
+      expect((await subject.log.status(log.receiverId)).headOffset).toBe(19n);
+    });
+
+    test("W4: a writer that lost its log prunes nothing", async () => {
+      const log = await claimed();
+      await log.append([slice()]);
+      await log.append([slice()]);
+      await subject.log.claim(log.receiverId);
+      await expect(prune(log, 2n)).rejects.toSatisfy((error) => isWarrenError(error, "FENCED"));
+      expect(await segmentsOf(log.read(0n))).toHaveLength(2);
+      expect(await subject.log.gaps(log.receiverId, 0n)).toEqual([]);
+    });
+
+    test("W13: a dropped log is gone with all that belongs to it, and is made anew", async () => {
+      const [log, other] = [await claimed(), await claimed()];
+      const event = slice();
+      const bad = { reason: "bad_text" as const, detail: "not UTF-8", bytes: Uint8Array.of(255) };
+      await log.append([event, slice()]);
+      await subject.log.append(log.request([], { quarantined: [bad] }));
+      await subject.log.recordMissed(log.receiverId, 1, 2, "queue gone");
+      await other.append([event]);
+      const dropAll = async () => {
+        while (!(await subject.log.drop(log.receiverId)));
+      };
+      await dropAll();
+      await expect(subject.log.status(log.receiverId)).rejects.toSatisfy((error) => isWarrenError(error, "NOT_FOUND"));
+      await dropAll();
+      await subject.log.create(log.receiverId);
+      const again = await subject.log.claim(log.receiverId);
+      expect(again).toMatchObject({ headOffset: 0n, oldestOffset: 1n });
+      expect(again.logId).not.toBe(log.claim.logId);
+      expect(await subject.log.gaps(log.receiverId, 0n)).toEqual([]);
+      expect(await subject.log.quarantined(log.receiverId, 10)).toEqual([]);
+      expect(await subject.log.sizes(log.receiverId, 0n, 10)).toEqual({ keptBytes: 0, segments: [] });
+      expect(await subject.log.append(log.request([event], { epoch: again.epoch, headOffset: 0n }))).toMatchObject({ kind: "appended" });
+      expect(await segmentsOf(other.read(0n))).toHaveLength(1);
     });
 
     test("W9: records a time in which events may have been missed", async () => {

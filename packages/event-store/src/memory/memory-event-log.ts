@@ -71,7 +71,13 @@ export function createMemoryEventLog(now: () => number = Date.now): MemoryEventL
         return new Map(offsets.filter((entry): entry is readonly [number, bigint] => entry[1] !== undefined));
       }),
     find: (receiverId, source, id, options) => on(receiverId, options, (log) => log.find(source, id)),
-    prune: (receiverId, before, reason, options) => on(receiverId, options, (log) => log.prune(before, reason)),
+    sizes: (receiverId, afterOffset, limit, options) => on(receiverId, options, (log) => log.sizes(afterOffset, limit)),
+    prune: (request, options) => on(request.receiverId, options, (log) => log.prune(request)),
+    async drop(receiverId, options) {
+      options?.signal?.throwIfAborted();
+      logs.delete(receiverId);
+      return true;
+    },
     recordMissed: (receiverId, fromTime, toTime, reason, options) =>
       on(receiverId, options, (log) => log.recordMissed(fromTime, toTime, reason)),
     gaps: (receiverId, afterOffset, options) => on(receiverId, options, (log) => log.gaps(afterOffset)),

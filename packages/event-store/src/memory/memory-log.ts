@@ -14,7 +14,10 @@ import type {
   Claim,
   KnownEvent,
   LogGap,
+  LogSizes,
   MissedGap,
+  PruneRequest,
+  PruneResult,
   QuarantineRow,
   ReadRequest,
   ReadResult,
@@ -118,16 +121,46 @@ export class MemoryLog {
     return this.#keys.get(eventKey(source, id));
   }
 
-  prune(before: Offset, reason: string): Offset {
-    const gone = this.#segments.filter((segment) => lastOffsetOf(segment) < before);
+  sizes(afterOffset: Offset, limit: number): LogSizes {
+    const segments = this.#segments
+      .filter((segment) => lastOffsetOf(segment) > afterOffset)
+      .slice(0, limit)
+      .map((segment) => ({
+        firstOffset: segment.firstOffset,
+        lastOffset: lastOffsetOf(segment),
+        bytes: segment.bytes.length,
+        recordedAt: segment.recordedAt,
+      }));
+    return { keptBytes: this.#segments.reduce((sum, { bytes }) => sum + bytes.length, 0), segments };
+  }
+
+  prune({ epoch, beforeOffset, reason, maxEvents }: Omit<PruneRequest, "receiverId">): PruneResult {
+    if (epoch !== this.#epoch) throw new WarrenError("FENCED", "another broker owns this receiver's log");
+    const gone: EncodedBatch[] = [];
+    let [events, bytes] = [0, 0];
+    for (const segment of this.#segments) {
+      if (lastOffsetOf(segment) >= beforeOffset || events >= maxEvents) break;
+      gone.push(segment);
+      events += segment.count;
+      bytes += segment.bytes.length;
+    }
     const last = gone.at(-1);
-    if (last === undefined) return this.#oldest;
+    if (last === undefined) return { oldestOffset: this.#oldest, bytes: 0, more: false };
     const lastOffset = lastOffsetOf(last);
     this.#segments = this.#segments.slice(gone.length);
     for (const [key, offset] of this.#keys) if (offset <= lastOffset) this.#keys.delete(key);
-    this.#gaps.push({ kind: "pruned", firstOffset: this.#oldest, lastOffset, reason });
+    this.#recordPruned(lastOffset, reason);
     this.#oldest = lastOffset + 1n;
-    return this.#oldest;
+    const next = this.#segments[0];
+    return { oldestOffset: this.#oldest, bytes, more: next !== undefined && lastOffsetOf(next) < beforeOffset };
+  }
+
+  /** One gap of a reason grows; another reason is another gap. */
+  #recordPruned(lastOffset: Offset, reason: string): void {
+    const at = this.#gaps.findIndex((gap) => gap.kind === "pruned" && gap.lastOffset === this.#oldest - 1n && gap.reason === reason);
+    const before = this.#gaps[at];
+    if (before?.kind === "pruned") this.#gaps[at] = { ...before, lastOffset };
+    else this.#gaps.push({ kind: "pruned", firstOffset: this.#oldest, lastOffset, reason });
   }
 
   recordMissed(fromTime: number, toTime: number, reason: string): MissedGap {

@@ -27,6 +27,7 @@ export async function appendSegment(
     with head as (
       update ${tables.logs} set
         head_offset = head_offset + ${count}::int,
+        kept_bytes = kept_bytes + ${payload?.length ?? 0}::bigint,
         last_recorded_at = greatest(last_recorded_at, date_trunc('milliseconds', clock_timestamp()))
       where receiver_id = ${receiverId}::bigint and epoch = ${epoch}::bigint and head_offset = ${headOffset}::bigint
       returning head_offset, last_recorded_at

@@ -17,17 +17,23 @@ import type {
   EventLog,
   KnownEvent,
   LogGap,
+  LogSizes,
   MissedGap,
+  PruneRequest,
+  PruneResult,
   QuarantineRow,
   ReadRequest,
   ReadResult,
 } from "../event-log.ts";
 import { appendSegment } from "./append.ts";
+import { dropLog } from "./drop.ts";
 import { insertMissed, readGaps } from "./gaps.ts";
 import { knownEvents, offsetsOf } from "./known.ts";
 import { init } from "./migrations/0001-init.ts";
+import { keptBytes } from "./migrations/0002-kept-bytes.ts";
 import { pruneSegments } from "./prune.ts";
 import { readSegments } from "./read-segments.ts";
+import { segmentSizes } from "./segment-sizes.ts";
 import { tablesOf, type Tables } from "./tables.ts";
 
 interface LogRow {
@@ -45,7 +51,10 @@ const defaultPartitions = 8;
  * default 8. Throws STORE_UNAVAILABLE, CONFIG_INVALID.
  */
 export function migrateEventLog(database: Database<unknown>, options: { readonly partitions?: number | undefined } = {}): Promise<void> {
-  return migrate(database, "event_log", { "0001_init": init(database.schema, options.partitions ?? defaultPartitions) });
+  return migrate(database, "event_log", {
+    "0001_init": init(database.schema, options.partitions ?? defaultPartitions),
+    "0002_kept_bytes": keptBytes(database.schema),
+  });
 }
 
 /** The log of segments on PostgreSQL. `migrateEventLog` comes first. Does not close the database. */
@@ -164,9 +173,23 @@ class PostgresEventLog implements EventLog {
     return (await this.offsetsOf(receiverId, [{ source, id }], options)).get(0);
   }
 
-  async prune(receiverId: bigint, beforeOffset: Offset, reason: string, options?: CallOptions): Promise<Offset> {
-    const oldest = await this.#run(options, () => pruneSegments(this.#db, this.#tables, receiverId, beforeOffset, reason));
-    return oldest ?? notFound(receiverId);
+  async sizes(receiverId: bigint, afterOffset: Offset, limit: number, options?: CallOptions): Promise<LogSizes> {
+    const sizes = await this.#run(options, () => segmentSizes(this.#db, this.#tables, { receiverId, afterOffset, limit }));
+    return sizes ?? notFound(receiverId);
+  }
+
+  async prune(request: PruneRequest, options?: CallOptions): Promise<PruneResult> {
+    for (;;) {
+      const { epoch, oldestOffset } = await this.status(request.receiverId, options);
+      if (epoch !== request.epoch) throw new WarrenError("FENCED", "another broker owns this receiver's log");
+      const pruned = await this.#run(options, () => pruneSegments(this.#db, this.#tables, request, oldestOffset));
+      // Else the log changed between the two questions: a prune thought lost came late, or a newer writer took it.
+      if (pruned !== undefined) return pruned;
+    }
+  }
+
+  drop(receiverId: bigint, options?: CallOptions): Promise<boolean> {
+    return this.#run(options, () => dropLog(this.#db, this.#tables, receiverId));
   }
 
   async recordMissed(receiverId: bigint, fromTime: number, toTime: number, reason: string, options?: CallOptions): Promise<MissedGap> {

@@ -1,32 +1,57 @@
-import type { Offset } from "@warren/protocol";
+import { decodeEvent, lastOffsetOf, Limits, type EncodedBatch, type Offset } from "@warren/protocol";
 import { sql, type Kysely } from "kysely";
+import { eventKey } from "../event-key.ts";
+import type { PruneRequest, PruneResult } from "../event-log.ts";
+import { readSegments } from "./read-segments.ts";
 import type { Tables } from "./tables.ts";
 
-/** Removes whole segments below `before` with their keys and records the gap, in one statement. Undefined when there is no such log. */
+/**
+ * Removes the oldest segments below an offset, in one statement with their keys and the gap, only where epoch and oldest offset are the expected ones. Keys are
+ * found by what the segments say: an index by offset would cost every append (ADR-0010). Undefined when epoch or oldest offset differ: nothing was done.
+ */
 export async function pruneSegments(
   db: Kysely<unknown>,
   tables: Tables,
-  receiverId: bigint,
-  before: Offset,
-  reason: string,
-): Promise<Offset | undefined> {
-  const { rows } = await sql<{ oldest_offset: bigint }>`
-    with gone as (
-      delete from ${tables.segments} where receiver_id = ${receiverId}::bigint and last_offset < ${before}::bigint
-      returning first_offset, last_offset
-    ), span as (
-      select min(first_offset) as first_offset, max(last_offset) as last_offset from gone having count(*) > 0
+  request: PruneRequest,
+  oldest: Offset,
+): Promise<PruneResult | undefined> {
+  const { receiverId, epoch, beforeOffset, reason, maxEvents } = request;
+  const read = await readSegments(db, tables, { receiverId, afterOffset: oldest - 1n, maxEvents, maxBytes: Limits.pruneBytes });
+  const below = read.filter((segment) => lastOffsetOf(segment) < beforeOffset);
+  const last = below.at(-1);
+  if (last === undefined) return { oldestOffset: oldest, bytes: 0, more: false };
+  const lastOffset = lastOffsetOf(last);
+  const bytes = below.reduce((sum, segment) => sum + segment.bytes.length, 0);
+  const { rows } = await sql<{ oldest_offset: bigint; more: boolean }>`
+    with moved as (
+      update ${tables.logs} set oldest_offset = ${lastOffset}::bigint + 1, kept_bytes = kept_bytes - ${bytes}::bigint
+      where receiver_id = ${receiverId}::bigint and epoch = ${epoch}::bigint and oldest_offset = ${oldest}::bigint
+      returning oldest_offset
+    ), segments as (
+      delete from ${tables.segments} using moved where receiver_id = ${receiverId}::bigint and last_offset <= ${lastOffset}::bigint
     ), keys as (
-      delete from ${tables.keys} k using span where k.receiver_id = ${receiverId}::bigint and k.event_offset <= span.last_offset
+      delete from ${tables.keys} using moved
+      where receiver_id = ${receiverId}::bigint and event_key = any(${below.flatMap(keysOf)}::uuid[]) and event_offset <= ${lastOffset}::bigint
+    ), extended as (
+      update ${tables.gaps} set last_offset = ${lastOffset}::bigint from moved
+      where receiver_id = ${receiverId}::bigint and kind = 'pruned' and last_offset = ${oldest}::bigint - 1 and reason = ${reason}
+      returning gap_id
     ), gap as (
       insert into ${tables.gaps} (receiver_id, kind, first_offset, last_offset, after_offset, reason)
-      select ${receiverId}::bigint, 'pruned', first_offset, last_offset, first_offset - 1, ${reason} from span
-    ), moved as (
-      update ${tables.logs} set oldest_offset = span.last_offset + 1 from span where receiver_id = ${receiverId}::bigint
-      returning oldest_offset
+      select ${receiverId}::bigint, 'pruned', ${oldest}::bigint, ${lastOffset}::bigint, ${oldest}::bigint - 1, ${reason}
+      from moved where not exists (select from extended)
     )
-    select oldest_offset from moved
-    union all
-    select oldest_offset from ${tables.logs} where receiver_id = ${receiverId}::bigint and not exists (select from span)`.execute(db);
-  return rows[0]?.oldest_offset;
+    select oldest_offset, exists (
+      select from ${tables.segments}
+      where receiver_id = ${receiverId}::bigint and last_offset > ${lastOffset}::bigint and last_offset < ${beforeOffset}::bigint
+    ) as more from moved`.execute(db);
+  const [row] = rows;
+  return row === undefined ? undefined : { oldestOffset: row.oldest_offset, bytes, more: row.more };
+}
+
+function keysOf({ bytes, eventEnds }: EncodedBatch): string[] {
+  return Array.from(eventEnds, (end, index) => {
+    const { source, id } = decodeEvent(bytes.subarray(index === 0 ? 0 : eventEnds[index - 1], end));
+    return eventKey(source, id);
+  });
 }

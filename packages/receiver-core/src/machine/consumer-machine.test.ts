@@ -147,6 +147,26 @@ describe("stepConsumer()", () => {
     expect(quiet.state.awake?.frameAt).toBeGreaterThan(Times.heartbeatMs);
   });
 
+  test("W9: fails at a pruned gap on request, before anything after it, and stays before it", () => {
+    const driver = new Driver().awake({ head: 20n, tailFirst: 21n, settled: settled(2n) }, { onGap: "fail" });
+    driver.do({ kind: "open", session: spec("waits") });
+    driver.do(pull);
+    const gap = { kind: "pruned", firstOffset: 3n, lastOffset: 10n, reason: "age" } as const;
+    expect(driver.do({ kind: "pruned", sessionId: "s", gap })).toEqual(["end s GAP_MET", "slept gap", "claim waits"]);
+    expect(driver.state.settled).toEqual(settled(2n));
+  });
+
+  test("W9: fails at a missed gap on request, wherever it comes from, after all that is before it", () => {
+    const missed = { kind: "missed", afterOffset: 3n, fromTime: 0, toTime: 1, reason: "gone" } as const;
+    const driver = new Driver().awake({ head: 6n, tailFirst: 1n, gaps: [missed] }, { onGap: "fail" });
+    expect(driver.do(pull, segments(segment(1n, 6)), ack(3n))).toEqual(["read-tail 1", "batch 1-3", "save 3 as 1"]);
+    expect(driver.do(pull)).toEqual(["end s GAP_MET", "slept gap"]);
+    expect(driver.state.settled).toEqual(settled(3n));
+    const live = new Driver().awake({ head: 0n }, { onGap: "fail" });
+    live.do(pull);
+    expect(live.do(pull, { kind: "gap-recorded", gap: { ...missed, afterOffset: 0n } })).toEqual(["end s GAP_MET", "slept gap"]);
+  });
+
   test("W8: a stream that takes no frame is put to sleep", () => {
     const driver = new Driver().awake({ head: 1n, tailFirst: 1n }, { ackMode: "auto", sessionTimeoutMs: 1_000 });
     driver.do(pull, segments(segment(1n, 1)));

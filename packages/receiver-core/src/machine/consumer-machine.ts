@@ -1,4 +1,5 @@
 import { covers, Limits, raiseMark, settle, Times, WarrenError, type OffsetRange } from "@warren/protocol";
+import type { LogGap } from "@warren/event-store";
 import type { StopReason } from "../subscription.ts";
 import {
   inFlight,
@@ -12,7 +13,7 @@ import {
   type Outcome,
   type SessionSpec,
 } from "./consumer-state.ts";
-import { emit, flow, type FlowStep } from "./flow.ts";
+import { emit, flow, tellGap, type FlowStep } from "./flow.ts";
 import { forgetSettled, nothingSent } from "./sent-bytes.ts";
 import { noSides, sidesLoaded, sidesSettled } from "./sides.ts";
 
@@ -75,7 +76,7 @@ function stepAwake(state: ConsumerState, input: AwakeInput, now: number): Consum
       const { firstOffset, lastOffset } = input.gap;
       const first = firstOffset > awake.next ? firstOffset : awake.next;
       const past = { ...awake, reading: false, next: lastOffset + 1n, skipped: [...awake.skipped, { first, last: lastOffset }] };
-      return merge(state, emit(past, { kind: "gap", gap: { ...input.gap, firstOffset: first } }, now));
+      return merge(state, tellGap(past, { ...input.gap, firstOffset: first }, now));
     }
     case "read-failed": {
       if (input.error.code !== "STORE_UNAVAILABLE") return nextInLine(sleep(state, awake, "failed", input.error));
@@ -202,6 +203,7 @@ function claimed(state: ConsumerState, sessionId: string, grant: Grant, now: num
     tailFirst,
     gaps,
     skipped: [],
+    failedAt: undefined,
     sides: noSides(grant.retrying),
     sent: nothingSent,
     starved: false,
@@ -340,7 +342,18 @@ function tellStandby(state: ConsumerState, now: number): ConsumerStep {
 
 function merge(state: ConsumerState, ...steps: readonly FlowStep[]): ConsumerStep {
   const awake = steps.at(-1)?.awake;
-  return { state: { ...state, awake }, effects: steps.flatMap((step) => step.effects) };
+  const merged = { state: { ...state, awake }, effects: steps.flatMap((step) => step.effects) };
+  if (awake?.failedAt === undefined) return merged;
+  const ended = nextInLine(sleep(merged.state, awake, "gap", gapMet(awake.failedAt)));
+  return { state: ended.state, effects: [...merged.effects, ...ended.effects] };
+}
+
+function gapMet(gap: LogGap): WarrenError {
+  const what =
+    gap.kind === "pruned"
+      ? `offsets ${gap.firstOffset} to ${gap.lastOffset} were removed (${gap.reason})`
+      : `events may be missing after offset ${gap.afterOffset} (${gap.reason})`;
+  return new WarrenError("GAP_MET", `${what}; nothing after them was sent: open with on_gap JUMP to go on there`);
 }
 
 function takenOver(): WarrenError {

@@ -7,8 +7,8 @@ import {
   type Settled,
   type WarrenError,
 } from "@warren/protocol";
-import type { MissedGap, PrunedGap } from "@warren/event-store";
-import type { AckMode, Frame, OnConflict, StopReason } from "../subscription.ts";
+import type { LogGap, MissedGap, PrunedGap } from "@warren/event-store";
+import type { AckMode, Frame, OnConflict, OnGap, StopReason } from "../subscription.ts";
 import type { SentBytes } from "./sent-bytes.ts";
 import type { SideEvent, Sides } from "./sides.ts";
 
@@ -17,6 +17,7 @@ export interface SessionSpec {
   readonly sessionId: string;
   readonly instanceId: string;
   readonly onConflict: OnConflict;
+  readonly onGap: OnGap;
   readonly ackMode: AckMode;
   readonly maxInFlight: number;
   readonly maxInFlightBytes: number;
@@ -60,6 +61,8 @@ export interface Awake {
   readonly gaps: readonly MissedGap[];
   /** Offsets that are not there any more: told by a gap, never sent; settled when something above them is acked, for then the gap was met. */
   readonly skipped: OffsetRanges;
+  /** A session that fails at gaps has met one: it ends before anything after it is sent. */
+  readonly failedAt: LogGap | undefined;
   readonly sides: Sides;
   readonly sent: SentBytes;
   /** The next event waits until bytes that were sent are settled. */

@@ -1,4 +1,5 @@
 import { Limits, lastOffsetOf, rangeFrom, type EncodedBatch, type Offset } from "@warren/protocol";
+import type { LogGap } from "@warren/event-store";
 import { planRead } from "@warren/replay";
 import type { Frame } from "../subscription.ts";
 import { inFlight, type Awake, type ConsumerEffect } from "./consumer-state.ts";
@@ -19,6 +20,11 @@ export function emit(awake: Awake, frame: Frame, now: number): FlowStep {
   };
 }
 
+/** W9: a gap is told, or ends the session; `awake` has passed it. */
+export function tellGap(awake: Awake, gap: LogGap, now: number): FlowStep {
+  return awake.session.onGap === "fail" ? { awake: { ...awake, failedAt: gap }, effects: [] } : emit(awake, { kind: "gap", gap }, now);
+}
+
 /**
  * Makes the next frame when the stream asks for one: at most one frame per wish, so that nothing is buffered for a slow reader (W8).
  * Offsets are consecutive (W5): what the buffer holds below `next` is skipped, a hole in it is our bug.
@@ -36,7 +42,7 @@ function events(given: Awake, now: number): FlowStep {
   const awake = passSettled(given);
   const gap = awake.gaps[0];
   if (gap !== undefined && gap.afterOffset < awake.next) {
-    return emit({ ...awake, gaps: awake.gaps.slice(1) }, { kind: "gap", gap }, now);
+    return tellGap({ ...awake, gaps: awake.gaps.slice(1) }, gap, now);
   }
   const room = awake.session.maxInFlight - inFlight(awake);
   if (room <= 0 || awake.sent.total >= awake.session.maxInFlightBytes) return { awake, effects: [] };

@@ -40,6 +40,7 @@ export class SimClient {
       sessionId: session.id,
       instanceId: this.#instance,
       onConflict: this.#onConflict,
+      onGap: "jump" as const,
       ackMode: "explicit" as const,
       maxInFlight: 4,
       maxInFlightBytes: 40,

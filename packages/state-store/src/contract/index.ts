@@ -1,3 +1,4 @@
+import { describeLifetimes } from "./lifetimes.ts";
 import { describeParking } from "./parking.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ConsumerRow, StateStore } from "../state-store.ts";
@@ -153,6 +154,10 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
       await store.discardParked("migrates", undefined, false);
       expect(await store.migrateConsumer({ ...migration, sessionToken: consumer.sessionToken - 1n })).toEqual({ kind: "changed" });
       expect(await store.migrateConsumer({ ...migration, name: "nobody" })).toEqual({ kind: "changed" });
+      const three = await receiver();
+      await store.markReady(three.receiverId, 0);
+      expect(await store.retire(three.receiverId, 0)).toBe(true);
+      expect(await store.migrateConsumer({ ...migration, toReceiverId: three.receiverId })).toEqual({ kind: "retired" });
       const migrated = await store.migrateConsumer(migration);
       expect(migrated.kind === "migrated" && migrated.consumer.sessionToken > consumer.sessionToken).toBe(true);
       expect(migrated).toMatchObject({
@@ -177,5 +182,6 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
     });
 
     describeParking(() => subject.store, receiver);
+    describeLifetimes(() => subject.store, receiver);
   });
 }

@@ -8,6 +8,7 @@ export function describeParking(store: () => StateStore, receiver: () => Promise
     async function claim(name: string): Promise<bigint> {
       const { receiverId } = await receiver();
       const result = await store().claimConsumer(name, receiverId, 0n);
+      if (result.kind !== "claimed") throw new Error(result.kind);
       return result.consumer.sessionToken;
     }
     const park = (name: string, sessionToken: bigint, offset: bigint, more: Partial<Park> = {}) =>

@@ -61,3 +61,22 @@ export function settleAndPark(schema: string): Migration {
     },
   };
 }
+
+/** How long events, sleeping consumers and unused receivers are kept. `asleep_since` is null while a consumer is awake. */
+export function lifetimes(schema: string): Migration {
+  return {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        alter table ${sql.id(schema, "receivers")}
+          add column max_age_ms bigint,
+          add column max_bytes bigint,
+          add column until_acked boolean not null default false,
+          add column hold boolean not null default true,
+          add column used_at timestamptz not null default clock_timestamp()`.execute(db);
+      await sql`
+        alter table ${sql.id(schema, "consumers")}
+          add column expire_after_ms bigint,
+          add column asleep_since timestamptz`.execute(db);
+    },
+  };
+}

@@ -15,7 +15,9 @@ import type {
   StateStore,
   StoredState,
 } from "../state-store.ts";
-import { init, settleAndPark } from "./migrations.ts";
+import type { RetentionPolicy, Sleeper } from "../lifetime-store.ts";
+import { Lifetimes } from "./lifetimes.ts";
+import { init, lifetimes, settleAndPark } from "./migrations.ts";
 import { Parking } from "./parking.ts";
 import {
   consumerColumns,
@@ -30,7 +32,11 @@ import {
 
 /** Makes or updates the tables of the state. Safe to call from several processes at once. Throws STORE_UNAVAILABLE, CONFIG_INVALID. */
 export function migrateStateStore(database: Database<unknown>): Promise<void> {
-  return migrate(database, "state_store", { "0001_init": init(database.schema), "0002_settle_and_park": settleAndPark(database.schema) });
+  return migrate(database, "state_store", {
+    "0001_init": init(database.schema),
+    "0002_settle_and_park": settleAndPark(database.schema),
+    "0003_lifetimes": lifetimes(database.schema),
+  });
 }
 
 /** The state on PostgreSQL. `migrateStateStore` comes first. Does not close the database. */
@@ -45,6 +51,7 @@ class PostgresStateStore implements StateStore {
   readonly #tokens: string;
   readonly #parkedEvents;
   readonly #parking: Parking;
+  readonly #lifetimes: Lifetimes;
 
   constructor(database: Database<unknown>) {
     this.#db = database.db;
@@ -53,6 +60,7 @@ class PostgresStateStore implements StateStore {
     this.#tokens = `"${database.schema}".session_tokens`;
     this.#parkedEvents = sql.id(database.schema, "parked_events");
     this.#parking = new Parking(database);
+    this.#lifetimes = new Lifetimes(database);
   }
 
   async load(options?: CallOptions): Promise<StoredState> {
@@ -94,26 +102,40 @@ class PostgresStateStore implements StateStore {
     return toReceiver(must(rows[0], `receiver ${receiverId} has no row`));
   }
 
-  async claimConsumer(name: string, receiverId: bigint, startAfter: Offset, options?: CallOptions): Promise<ClaimResult> {
+  async claimConsumer(
+    name: string,
+    receiverId: bigint,
+    startAfter: Offset,
+    options?: CallOptions & { readonly expireAfterMs?: number | undefined },
+  ): Promise<ClaimResult> {
     type Row = ConsumerRecord & { readonly created: boolean };
+    // The lock waits for a retirement under way, and then sees its phase.
     const { rows } = await this.#run(options, () =>
       sql<Row>`
-        insert into ${this.#consumers} as c (name, receiver_id, acked_offset, session_token)
-        values (${name}, ${receiverId}::bigint, ${startAfter}::bigint, nextval(${this.#tokens}))
-        on conflict (name) do update set session_token = nextval(${this.#tokens}) where c.receiver_id = ${receiverId}::bigint
+        insert into ${this.#consumers} as c (name, receiver_id, acked_offset, session_token, expire_after_ms)
+        select ${name}, receiver_id, ${startAfter}::bigint, nextval(${this.#tokens}), ${options?.expireAfterMs ?? null}::bigint
+        from ${this.#receivers} where receiver_id = ${receiverId}::bigint and phase <> 'retiring' for key share
+        on conflict (name) do update set session_token = nextval(${this.#tokens}), asleep_since = null where c.receiver_id = ${receiverId}::bigint
         returning ${consumerColumns}, (xmax = 0) as created`.execute(this.#db),
     );
     const [row] = rows;
     if (row !== undefined) return { kind: "claimed", consumer: toConsumer(row), created: row.created };
+    return this.#notClaimed(name, receiverId, startAfter, options);
+  }
+
+  async #notClaimed(name: string, receiverId: bigint, startAfter: Offset, options: CallOptions | undefined): Promise<ClaimResult> {
     const { rows: others } = await this.#run(options, () =>
       sql<ConsumerRecord & { readonly config: ReceiverConfig }>`
         select ${consumerColumns}, (select config from ${this.#receivers} r where r.receiver_id = c.receiver_id) as config
-        from ${this.#consumers} c where name = ${name}`.execute(this.#db),
+        from ${this.#consumers} c where name = ${name} and receiver_id <> ${receiverId}::bigint`.execute(this.#db),
     );
     const [other] = others;
-    // Deleted between the two questions: the name is free now.
-    if (other === undefined) return this.claimConsumer(name, receiverId, startAfter, options);
-    return { kind: "other-receiver", consumer: toConsumer(other), config: other.config };
+    if (other !== undefined) return { kind: "other-receiver", consumer: toConsumer(other), config: other.config };
+    const { rows: receivers } = await this.#run(options, () =>
+      sql`select from ${this.#receivers} where receiver_id = ${receiverId}::bigint and phase <> 'retiring'`.execute(this.#db),
+    );
+    // Deleted on another receiver between the questions: the name is free now.
+    return receivers.length === 0 ? { kind: "retired" } : this.claimConsumer(name, receiverId, startAfter, options);
   }
 
   async nextToken(options?: CallOptions): Promise<bigint> {
@@ -163,7 +185,8 @@ class PostgresStateStore implements StateStore {
             select range_agg(int8range(p.event_offset, p.event_offset, '[]')) from ${this.#parkedEvents} p
             where p.consumer = c.name and p.event_offset > ${ackedOffset}::bigint), '{}'),
           session_token = nextval(${this.#tokens}),
-          moves = moves + 1
+          moves = moves + 1,
+          asleep_since = coalesce(asleep_since, clock_timestamp())
         where name = ${name} returning ${consumerColumns}`.execute(this.#db),
     );
     return rows[0] === undefined ? undefined : toConsumer(rows[0]);
@@ -177,6 +200,10 @@ class PostgresStateStore implements StateStore {
         // The row first: whoever parks an event locks it too, so that what is counted next is all there is.
         const locked = await sql`select from ${this.#consumers} where ${held} for update`.execute(tx);
         if (locked.rows.length === 0) return { kind: "changed" };
+        // The lock waits for a retirement under way, and then sees its phase.
+        const target = await sql`
+          select from ${this.#receivers} where receiver_id = ${toReceiverId}::bigint and phase <> 'retiring' for key share`.execute(tx);
+        if (target.rows.length === 0) return { kind: "retired" };
         const parked = await sql<{ count: bigint }>`select count(*) as count from ${this.#parkedEvents} where consumer = ${name}`.execute(
           tx,
         );
@@ -188,6 +215,7 @@ class PostgresStateStore implements StateStore {
             acked_offset = ${ackedOffset}::bigint,
             acked_ranges = ${fromRanges(ranges)}::int8multirange,
             session_token = nextval(${this.#tokens}),
+            asleep_since = coalesce(asleep_since, clock_timestamp()),
             moves = moves + 1
           where ${held} returning ${consumerColumns}`.execute(tx);
         return { kind: "migrated", consumer: toConsumer(must(rows[0], "the row is locked")) };
@@ -207,6 +235,34 @@ class PostgresStateStore implements StateStore {
       sql<ConsumerRecord>`delete from ${this.#consumers} where name = ${name} returning ${consumerColumns}`.execute(this.#db),
     );
     return rows[0] === undefined ? undefined : toConsumer(rows[0]);
+  }
+
+  setRetention(receiverId: bigint, retention: RetentionPolicy, options?: CallOptions): Promise<ReceiverRow | undefined> {
+    return this.#run(options, () => this.#lifetimes.setRetention(receiverId, retention));
+  }
+
+  setExpiry(name: string, expireAfterMs: number | undefined, options?: CallOptions): Promise<boolean> {
+    return this.#run(options, () => this.#lifetimes.setExpiry(name, expireAfterMs));
+  }
+
+  markAsleep(receiverId: bigint, sleepers: readonly Sleeper[] | "all", options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#lifetimes.markAsleep(receiverId, sleepers));
+  }
+
+  expireConsumers(receiverId: bigint, options?: CallOptions): Promise<readonly ConsumerRow[]> {
+    return this.#run(options, () => this.#lifetimes.expireConsumers(receiverId));
+  }
+
+  markUsed(receiverId: bigint, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#lifetimes.markUsed(receiverId));
+  }
+
+  retire(receiverId: bigint, unusedMs: number, options?: CallOptions): Promise<boolean> {
+    return this.#run(options, () => this.#lifetimes.retire(receiverId, unusedMs));
+  }
+
+  removeReceiver(receiverId: bigint, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#lifetimes.removeReceiver(receiverId));
   }
 
   park(park: Park, options?: CallOptions): Promise<ParkResult> {

@@ -4,7 +4,7 @@ import type { ChannelClosed, ConsumeOptions, QueueConsumer } from "../transport.
 import type { AmqpConnection } from "./amqp-connection.ts";
 import { messageOf, replyCode, unavailable } from "./amqp-errors.ts";
 import { toDelivery } from "./amqp-message.ts";
-import { declareQueue, ensureExchange, queueExists } from "./amqp-topology.ts";
+import { declareQueue, ensureExchange, lookUpQueue } from "./amqp-topology.ts";
 
 /** What a consumer needs. */
 export interface AmqpConsumerDeps {
@@ -92,7 +92,7 @@ export class AmqpConsumer implements QueueConsumer {
     const { connection } = this.#deps;
     try {
       await ensureExchange(connection, topology.exchange);
-      if (this.#existing && !(await queueExists(connection, topology.queue.name))) {
+      if (this.#existing && (await lookUpQueue(connection, topology.queue.name)) === undefined) {
         this.#deps.logger.error("queue is gone", { queue: topology.queue.name });
         await this.#options.queueMissing();
       }

@@ -1,5 +1,5 @@
 import { WarrenError } from "@warren/protocol";
-import type { Channel } from "amqplib";
+import type { Channel, Replies } from "amqplib";
 import type { ExchangeSpec, Topology } from "../transport.ts";
 import type { AmqpConnection } from "./amqp-connection.ts";
 import { messageOf, replyCode, unavailable } from "./amqp-errors.ts";
@@ -33,13 +33,28 @@ export async function ensureExchange(connection: AmqpConnection, { name, mode }:
   }
 }
 
-/** Whether a queue exists. Throws TRANSPORT_UNAVAILABLE. */
-export async function queueExists(connection: AmqpConnection, name: string): Promise<boolean> {
+/** What RabbitMQ says of a queue; undefined: it does not exist. Throws TRANSPORT_UNAVAILABLE. */
+export function lookUpQueue(connection: AmqpConnection, name: string): Promise<Replies.AssertQueue | undefined> {
+  return unlessMissing(() => onChannel(connection, (channel) => channel.checkQueue(name)));
+}
+
+/**
+ * Deletes a queue that nobody consumes; returns whether it is gone. Quorum queues refuse `if-unused`, so it is looked at first; who consumes a queue of ours declares
+ * it again should it be gone. Throws TRANSPORT_UNAVAILABLE.
+ */
+export async function deleteQueue(connection: AmqpConnection, name: string): Promise<boolean> {
+  const found = await lookUpQueue(connection, name);
+  if (found === undefined) return true;
+  if (found.consumerCount > 0) return false;
+  await unlessMissing(() => onChannel(connection, (channel) => channel.deleteQueue(name)));
+  return true;
+}
+
+async function unlessMissing<T>(run: () => Promise<T>): Promise<T | undefined> {
   try {
-    await onChannel(connection, (channel) => channel.checkQueue(name));
-    return true;
+    return await run();
   } catch (error) {
-    if (replyCode(error) === 404) return false;
+    if (replyCode(error) === 404) return undefined;
     throw error instanceof WarrenError ? error : unavailable(error);
   }
 }

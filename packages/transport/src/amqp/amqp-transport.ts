@@ -12,7 +12,7 @@ import type {
 import { AmqpConnection } from "./amqp-connection.ts";
 import { AmqpConsumer } from "./amqp-consumer.ts";
 import { AmqpPublisher } from "./amqp-publisher.ts";
-import { declareQueue, ensureExchange } from "./amqp-topology.ts";
+import { declareQueue, deleteQueue, ensureExchange, lookUpQueue } from "./amqp-topology.ts";
 
 /** Options of a transport over AMQP 0-9-1. */
 export interface AmqpTransportOptions {
@@ -72,6 +72,14 @@ class AmqpTransport implements Transport {
   async ensureQueue(topology: Topology): Promise<void> {
     await ensureExchange(this.#consuming, topology.exchange);
     await declareQueue(this.#consuming, topology);
+  }
+
+  async queueDepth(queue: string): Promise<number | undefined> {
+    return (await lookUpQueue(this.#consuming, queue))?.messageCount;
+  }
+
+  deleteQueue(queue: string): Promise<boolean> {
+    return deleteQueue(this.#consuming, queue);
   }
 
   consume(options: ConsumeOptions): QueueConsumer {

@@ -257,6 +257,35 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
       expect(tries).toBe(3);
     });
 
+    test("counts what waits in a queue", async () => {
+      const queue = `${exchange}.q`;
+      expect(await transport.queueDepth(queue)).toBeUndefined();
+      const sender = await publisher();
+      expect(await transport.queueDepth(queue)).toBe(0);
+      await Promise.all([1, 2, 3].map((n) => sender.publish(message(String(n)))));
+      await vi.waitFor(async () => expect(await transport.queueDepth(queue)).toBe(3), { timeout: 10_000 });
+      const recorder = new Recorder();
+      consume(recorder, { prefetch: 2 });
+      await recorder.until("got 2");
+      await vi.waitFor(async () => expect(await transport.queueDepth(queue)).toBe(1), { timeout: 10_000 });
+    });
+
+    test("W13: deletes a queue with what waits in it, unless somebody consumes it; gone already is gone", async () => {
+      const queue = `${exchange}.q`;
+      const sender = await publisher();
+      const recorder = new Recorder();
+      const consumer = consume(recorder);
+      await recorder.until("opened 1");
+      await vi.waitFor(async () => expect(await transport.deleteQueue(queue)).toBe(false));
+      await sender.publish(message("1"));
+      await recorder.until("got 1");
+      await consumer.close();
+      await vi.waitFor(async () => expect(await transport.deleteQueue(queue)).toBe(true));
+      expect(await transport.queueDepth(queue)).toBeUndefined();
+      expect(await transport.deleteQueue(queue)).toBe(true);
+      expect(await sender.publish(message("2"))).toMatchObject({ kind: "rejected", error: { code: "UNROUTABLE" } });
+    });
+
     test("waits for an exchange that does not exist yet, saying so", async () => {
       const recorder = new Recorder();
       consume(recorder, { topology: { ...topology(), exchange: { name: exchange, mode: "passive" } } });

@@ -77,6 +77,18 @@ export class MemoryBroker {
     return queue === undefined ? 0 : queue.ready.length + queue.channels.reduce((sum, { unacked }) => sum + unacked.length, 0);
   }
 
+  /** Of them, those that were not handed over. Undefined: no such queue. */
+  ready(name: string): number | undefined {
+    return this.#queues.get(name)?.ready.length;
+  }
+
+  /** False: it is consumed, nothing was done. */
+  deleteQueue(name: string): boolean {
+    if ((this.#queues.get(name)?.channels.length ?? 0) > 0) return false;
+    this.#queues.delete(name);
+    return true;
+  }
+
   /** Why publishing is blocked now. */
   get blocked(): string | undefined {
     return this.#blocked;

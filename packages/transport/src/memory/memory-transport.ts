@@ -59,6 +59,14 @@ class MemoryTransport implements Transport {
     this.#broker.declareQueue(topology.exchange.name, topology.queue);
   }
 
+  async queueDepth(queue: string): Promise<number | undefined> {
+    return this.#broker.ready(queue);
+  }
+
+  async deleteQueue(queue: string): Promise<boolean> {
+    return this.#broker.deleteQueue(queue);
+  }
+
   consume(options: ConsumeOptions): QueueConsumer {
     return this.#keep(new MemoryConsumer(this.#broker, this.#clock, options));
   }

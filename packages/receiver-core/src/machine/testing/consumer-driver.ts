@@ -15,6 +15,7 @@ export const spec = (sessionId: string, more: Partial<SessionSpec> = {}): Sessio
   sessionId,
   instanceId: "",
   onConflict: "standby",
+  onGap: "jump",
   ackMode: "explicit",
   maxInFlight: 100,
   maxInFlightBytes: 1_000_000,

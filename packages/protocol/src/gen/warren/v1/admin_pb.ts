@@ -4,8 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Event } from "./event_pb.ts";
 import { file_warren_v1_event } from "./event_pb.ts";
 import type { OffsetRange, ReceiverConfig, StartFrom } from "./subscription_pb.ts";
@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file warren/v1/admin.proto.
  */
 export const file_warren_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChV3YXJyZW4vdjEvYWRtaW4ucHJvdG8SCXdhcnJlbi52MSIWChRMaXN0UmVjZWl2ZXJzUmVxdWVzdCI/ChVMaXN0UmVjZWl2ZXJzUmVzcG9uc2USJgoJcmVjZWl2ZXJzGAEgAygLMhMud2FycmVuLnYxLlJlY2VpdmVyIioKEkdldFJlY2VpdmVyUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkiPAoTR2V0UmVjZWl2ZXJSZXNwb25zZRIlCghyZWNlaXZlchgBIAEoCzITLndhcnJlbi52MS5SZWNlaXZlciIsChRMaXN0Q29uc3VtZXJzUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkiPwoVTGlzdENvbnN1bWVyc1Jlc3BvbnNlEiYKCWNvbnN1bWVycxgBIAMoCzITLndhcnJlbi52MS5Db25zdW1lciImChJHZXRDb25zdW1lclJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkiPAoTR2V0Q29uc3VtZXJSZXNwb25zZRIlCghjb25zdW1lchgBIAEoCzITLndhcnJlbi52MS5Db25zdW1lciKoAgoIUmVjZWl2ZXISFAoMcmVjZWl2ZXJfa2V5GAEgASgJEikKBmNvbmZpZxgCIAEoCzIZLndhcnJlbi52MS5SZWNlaXZlckNvbmZpZxINCgVxdWV1ZRgDIAEoCRIOCgZsb2dfaWQYBCABKAkSEwoLaGVhZF9vZmZzZXQYBSABKAMSFQoNb2xkZXN0X29mZnNldBgGIAEoAxIRCgljb25zdW1pbmcYByABKAgSEwoLd2FpdGluZ19mb3IYCCABKAkSMgoOY29tcGxldGVfc2luY2UYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGFjdGl2ZV9jb25zdW1lcnMYCiABKA0SGgoSc2xlZXBpbmdfY29uc3VtZXJzGAsgASgNIooDCghDb25zdW1lchIMCgRuYW1lGAEgASgJEhQKDHJlY2VpdmVyX2tleRgCIAEoCRIpCgZjb25maWcYAyABKAsyGS53YXJyZW4udjEuUmVjZWl2ZXJDb25maWcSJwoFc3RhdGUYBCABKA4yGC53YXJyZW4udjEuQ29uc3VtZXJTdGF0ZRIUCgxhY2tlZF9vZmZzZXQYBSABKAMSEwoLc2VudF9vZmZzZXQYBiABKAMSEwoLaGVhZF9vZmZzZXQYByABKAMSCwoDbGFnGAggASgDEhUKDXNlc3Npb25fdG9rZW4YCSABKAMSLwoLc3RhdGVfc2luY2UYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEHN0YW5kYnlfc2Vzc2lvbnMYCyABKA0SJwoHc2V0dGxlZBgMIAMoCzIWLndhcnJlbi52MS5PZmZzZXRSYW5nZRITCgZwYXJrZWQYDSABKARIAIgBARIOCgZwYXVzZWQYDiABKAlCCQoHX3BhcmtlZCJaChNTZWVrQ29uc3VtZXJSZXF1ZXN0EhAKCGNvbnN1bWVyGAEgASgJEiAKAnRvGAIgASgLMhQud2FycmVuLnYxLlN0YXJ0RnJvbRIPCgdkcnlfcnVuGAMgASgIIj4KFFNlZWtDb25zdW1lclJlc3BvbnNlEhMKC2Zyb21fb2Zmc2V0GAEgASgDEhEKCXRvX29mZnNldBgCIAEoAyI4ChRQYXVzZUNvbnN1bWVyUmVxdWVzdBIQCghjb25zdW1lchgBIAEoCRIOCgZyZWFzb24YAiABKAkiFwoVUGF1c2VDb25zdW1lclJlc3BvbnNlIikKFVJlc3VtZUNvbnN1bWVyUmVxdWVzdBIQCghjb25zdW1lchgBIAEoCSIYChZSZXN1bWVDb25zdW1lclJlc3BvbnNlIjoKFURlbGV0ZUNvbnN1bWVyUmVxdWVzdBIQCghjb25zdW1lchgBIAEoCRIPCgdkcnlfcnVuGAIgASgIIj8KFkRlbGV0ZUNvbnN1bWVyUmVzcG9uc2USJQoIY29uc3VtZXIYASABKAsyEy53YXJyZW4udjEuQ29uc3VtZXIi0gEKC1BhcmtlZEV2ZW50Eg4KBm9mZnNldBgBIAEoAxIOCgZyZWFzb24YAiABKAkSEAoIYXR0ZW1wdHMYAyABKA0SLQoJcGFya2VkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXRyeWluZxgFIAEoCBIvCgtyZWNvcmRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFZXZlbnQYByABKAsyEC53YXJyZW4udjEuRXZlbnQiSgoRTGlzdFBhcmtlZFJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSFAoMYWZ0ZXJfb2Zmc2V0GAIgASgDEg0KBWxpbWl0GAMgASgNIjwKEkxpc3RQYXJrZWRSZXNwb25zZRImCgZldmVudHMYASADKAsyFi53YXJyZW4udjEuUGFya2VkRXZlbnQiSAoSUmV0cnlQYXJrZWRSZXF1ZXN0EhAKCGNvbnN1bWVyGAEgASgJEg8KB29mZnNldHMYAiADKAMSDwoHZHJ5X3J1bhgDIAEoCCIkChNSZXRyeVBhcmtlZFJlc3BvbnNlEg0KBWNvdW50GAEgASgEIlcKFERpc2NhcmRQYXJrZWRSZXF1ZXN0EhAKCGNvbnN1bWVyGAEgASgJEg8KB29mZnNldHMYAiADKAMSCwoDYWxsGAMgASgIEg8KB2RyeV9ydW4YBCABKAgiJgoVRGlzY2FyZFBhcmtlZFJlc3BvbnNlEg0KBWNvdW50GAEgASgEIj4KDkV4cGxhaW5SZXF1ZXN0EhAKCGNvbnN1bWVyGAEgASgJEg4KBnNvdXJjZRgCIAEoCRIKCgJpZBgDIAEoCSK4AQoPRXhwbGFpblJlc3BvbnNlEioKCHN0YW5kaW5nGAEgASgOMhgud2FycmVuLnYxLkV2ZW50U3RhbmRpbmcSDgoGb2Zmc2V0GAIgASgDEhUKDXJlY2VpdmVyX2tleXMYAyADKAkSFQoNc2Vzc2lvbl90b2tlbhgEIAEoAxImCgZwYXJrZWQYBSABKAsyFi53YXJyZW4udjEuUGFya2VkRXZlbnQSEwoLZXhwbGFuYXRpb24YBiABKAkqgwEKDUNvbnN1bWVyU3RhdGUSHgoaQ09OU1VNRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVDT05TVU1FUl9TVEFURV9BU0xFRVAQARIeChpDT05TVU1FUl9TVEFURV9DQVRDSElOR19VUBACEhcKE0NPTlNVTUVSX1NUQVRFX0xJVkUQAyq4AQoNRXZlbnRTdGFuZGluZxIeChpFVkVOVF9TVEFORElOR19VTlNQRUNJRklFRBAAEh0KGUVWRU5UX1NUQU5ESU5HX05PVF9TVE9SRUQQARIaChZFVkVOVF9TVEFORElOR19XQUlUSU5HEAISFwoTRVZFTlRfU1RBTkRJTkdfU0VOVBADEhgKFEVWRU5UX1NUQU5ESU5HX0FDS0VEEAQSGQoVRVZFTlRfU1RBTkRJTkdfUEFSS0VEEAUy8gcKDEFkbWluU2VydmljZRJXCg1MaXN0UmVjZWl2ZXJzEh8ud2FycmVuLnYxLkxpc3RSZWNlaXZlcnNSZXF1ZXN0GiAud2FycmVuLnYxLkxpc3RSZWNlaXZlcnNSZXNwb25zZSIDkAIBElEKC0dldFJlY2VpdmVyEh0ud2FycmVuLnYxLkdldFJlY2VpdmVyUmVxdWVzdBoeLndhcnJlbi52MS5HZXRSZWNlaXZlclJlc3BvbnNlIgOQAgESVwoNTGlzdENvbnN1bWVycxIfLndhcnJlbi52MS5MaXN0Q29uc3VtZXJzUmVxdWVzdBogLndhcnJlbi52MS5MaXN0Q29uc3VtZXJzUmVzcG9uc2UiA5ACARJRCgtHZXRDb25zdW1lchIdLndhcnJlbi52MS5HZXRDb25zdW1lclJlcXVlc3QaHi53YXJyZW4udjEuR2V0Q29uc3VtZXJSZXNwb25zZSIDkAIBEk8KDFNlZWtDb25zdW1lchIeLndhcnJlbi52MS5TZWVrQ29uc3VtZXJSZXF1ZXN0Gh8ud2FycmVuLnYxLlNlZWtDb25zdW1lclJlc3BvbnNlElIKDVBhdXNlQ29uc3VtZXISHy53YXJyZW4udjEuUGF1c2VDb25zdW1lclJlcXVlc3QaIC53YXJyZW4udjEuUGF1c2VDb25zdW1lclJlc3BvbnNlElUKDlJlc3VtZUNvbnN1bWVyEiAud2FycmVuLnYxLlJlc3VtZUNvbnN1bWVyUmVxdWVzdBohLndhcnJlbi52MS5SZXN1bWVDb25zdW1lclJlc3BvbnNlElUKDkRlbGV0ZUNvbnN1bWVyEiAud2FycmVuLnYxLkRlbGV0ZUNvbnN1bWVyUmVxdWVzdBohLndhcnJlbi52MS5EZWxldGVDb25zdW1lclJlc3BvbnNlEk4KCkxpc3RQYXJrZWQSHC53YXJyZW4udjEuTGlzdFBhcmtlZFJlcXVlc3QaHS53YXJyZW4udjEuTGlzdFBhcmtlZFJlc3BvbnNlIgOQAgESTAoLUmV0cnlQYXJrZWQSHS53YXJyZW4udjEuUmV0cnlQYXJrZWRSZXF1ZXN0Gh4ud2FycmVuLnYxLlJldHJ5UGFya2VkUmVzcG9uc2USUgoNRGlzY2FyZFBhcmtlZBIfLndhcnJlbi52MS5EaXNjYXJkUGFya2VkUmVxdWVzdBogLndhcnJlbi52MS5EaXNjYXJkUGFya2VkUmVzcG9uc2USRQoHRXhwbGFpbhIZLndhcnJlbi52MS5FeHBsYWluUmVxdWVzdBoaLndhcnJlbi52MS5FeHBsYWluUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_warren_v1_event, file_warren_v1_subscription]);
+  fileDesc("ChV3YXJyZW4vdjEvYWRtaW4ucHJvdG8SCXdhcnJlbi52MSIWChRMaXN0UmVjZWl2ZXJzUmVxdWVzdCI/ChVMaXN0UmVjZWl2ZXJzUmVzcG9uc2USJgoJcmVjZWl2ZXJzGAEgAygLMhMud2FycmVuLnYxLlJlY2VpdmVyIioKEkdldFJlY2VpdmVyUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkiPAoTR2V0UmVjZWl2ZXJSZXNwb25zZRIlCghyZWNlaXZlchgBIAEoCzITLndhcnJlbi52MS5SZWNlaXZlciIsChRMaXN0Q29uc3VtZXJzUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkiPwoVTGlzdENvbnN1bWVyc1Jlc3BvbnNlEiYKCWNvbnN1bWVycxgBIAMoCzITLndhcnJlbi52MS5Db25zdW1lciImChJHZXRDb25zdW1lclJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkiPAoTR2V0Q29uc3VtZXJSZXNwb25zZRIlCghjb25zdW1lchgBIAEoCzITLndhcnJlbi52MS5Db25zdW1lciK6AwoIUmVjZWl2ZXISFAoMcmVjZWl2ZXJfa2V5GAEgASgJEikKBmNvbmZpZxgCIAEoCzIZLndhcnJlbi52MS5SZWNlaXZlckNvbmZpZxINCgVxdWV1ZRgDIAEoCRIOCgZsb2dfaWQYBCABKAkSEwoLaGVhZF9vZmZzZXQYBSABKAMSFQoNb2xkZXN0X29mZnNldBgGIAEoAxIRCgljb25zdW1pbmcYByABKAgSEwoLd2FpdGluZ19mb3IYCCABKAkSMgoOY29tcGxldGVfc2luY2UYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGFjdGl2ZV9jb25zdW1lcnMYCiABKA0SGgoSc2xlZXBpbmdfY29uc3VtZXJzGAsgASgNEicKCXJldGVudGlvbhgMIAEoCzIULndhcnJlbi52MS5SZXRlbnRpb24SEgoKa2VwdF9ieXRlcxgNIAEoAxIPCgdoZWxkX2J5GA4gAygJEhgKEGhlbGRfZnJvbV9vZmZzZXQYDyABKAMSGAoLcXVldWVfZGVwdGgYECABKARIAIgBAUIOCgxfcXVldWVfZGVwdGgicAoJUmV0ZW50aW9uEioKB21heF9hZ2UYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJbWF4X2J5dGVzGAIgASgDEhMKC3VudGlsX2Fja2VkGAMgASgIEg8KB25vX2hvbGQYBCABKAgidQoPUmV0ZW50aW9uRWZmZWN0EhAKCGNvbnN1bWVyGAEgASgJEhQKDGFja2VkX29mZnNldBgCIAEoAxIOCgZhc2xlZXAYAyABKAgSFAoMaG9sZHNfZXZlbnRzGAQgASgDEhQKDGxvc2VzX2V2ZW50cxgFIAEoAyJlChNTZXRSZXRlbnRpb25SZXF1ZXN0EhQKDHJlY2VpdmVyX2tleRgBIAEoCRInCglyZXRlbnRpb24YAiABKAsyFC53YXJyZW4udjEuUmV0ZW50aW9uEg8KB2RyeV9ydW4YAyABKAgiiwEKFFNldFJldGVudGlvblJlc3BvbnNlEiUKCHJlY2VpdmVyGAEgASgLMhMud2FycmVuLnYxLlJlY2VpdmVyEg4KBmV2ZW50cxgCIAEoAxINCgVieXRlcxgDIAEoAxItCgljb25zdW1lcnMYBCADKAsyGi53YXJyZW4udjEuUmV0ZW50aW9uRWZmZWN0Ij4KFURlbGV0ZVJlY2VpdmVyUmVxdWVzdBIUCgxyZWNlaXZlcl9rZXkYASABKAkSDwoHZHJ5X3J1bhgCIAEoCCI/ChZEZWxldGVSZWNlaXZlclJlc3BvbnNlEiUKCHJlY2VpdmVyGAEgASgLMhMud2FycmVuLnYxLlJlY2VpdmVyIrsDCghDb25zdW1lchIMCgRuYW1lGAEgASgJEhQKDHJlY2VpdmVyX2tleRgCIAEoCRIpCgZjb25maWcYAyABKAsyGS53YXJyZW4udjEuUmVjZWl2ZXJDb25maWcSJwoFc3RhdGUYBCABKA4yGC53YXJyZW4udjEuQ29uc3VtZXJTdGF0ZRIUCgxhY2tlZF9vZmZzZXQYBSABKAMSEwoLc2VudF9vZmZzZXQYBiABKAMSEwoLaGVhZF9vZmZzZXQYByABKAMSCwoDbGFnGAggASgDEhUKDXNlc3Npb25fdG9rZW4YCSABKAMSLwoLc3RhdGVfc2luY2UYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEHN0YW5kYnlfc2Vzc2lvbnMYCyABKA0SJwoHc2V0dGxlZBgMIAMoCzIWLndhcnJlbi52MS5PZmZzZXRSYW5nZRITCgZwYXJrZWQYDSABKARIAIgBARIOCgZwYXVzZWQYDiABKAkSLwoMZXhwaXJlX2FmdGVyGBEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgkKB19wYXJrZWQiWgoTU2Vla0NvbnN1bWVyUmVxdWVzdBIQCghjb25zdW1lchgBIAEoCRIgCgJ0bxgCIAEoCzIULndhcnJlbi52MS5TdGFydEZyb20SDwoHZHJ5X3J1bhgDIAEoCCI+ChRTZWVrQ29uc3VtZXJSZXNwb25zZRITCgtmcm9tX29mZnNldBgBIAEoAxIRCgl0b19vZmZzZXQYAiABKAMiOAoUUGF1c2VDb25zdW1lclJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSDgoGcmVhc29uGAIgASgJIhcKFVBhdXNlQ29uc3VtZXJSZXNwb25zZSIpChVSZXN1bWVDb25zdW1lclJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkiGAoWUmVzdW1lQ29uc3VtZXJSZXNwb25zZSI6ChVEZWxldGVDb25zdW1lclJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSDwoHZHJ5X3J1bhgCIAEoCCI/ChZEZWxldGVDb25zdW1lclJlc3BvbnNlEiUKCGNvbnN1bWVyGAEgASgLMhMud2FycmVuLnYxLkNvbnN1bWVyIloKFVVwZGF0ZUNvbnN1bWVyUmVxdWVzdBIQCghjb25zdW1lchgBIAEoCRIvCgxleHBpcmVfYWZ0ZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iPwoWVXBkYXRlQ29uc3VtZXJSZXNwb25zZRIlCghjb25zdW1lchgBIAEoCzITLndhcnJlbi52MS5Db25zdW1lciLSAQoLUGFya2VkRXZlbnQSDgoGb2Zmc2V0GAEgASgDEg4KBnJlYXNvbhgCIAEoCRIQCghhdHRlbXB0cxgDIAEoDRItCglwYXJrZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldHJ5aW5nGAUgASgIEi8KC3JlY29yZGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVldmVudBgHIAEoCzIQLndhcnJlbi52MS5FdmVudCJKChFMaXN0UGFya2VkUmVxdWVzdBIQCghjb25zdW1lchgBIAEoCRIUCgxhZnRlcl9vZmZzZXQYAiABKAMSDQoFbGltaXQYAyABKA0iPAoSTGlzdFBhcmtlZFJlc3BvbnNlEiYKBmV2ZW50cxgBIAMoCzIWLndhcnJlbi52MS5QYXJrZWRFdmVudCJIChJSZXRyeVBhcmtlZFJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSDwoHb2Zmc2V0cxgCIAMoAxIPCgdkcnlfcnVuGAMgASgIIiQKE1JldHJ5UGFya2VkUmVzcG9uc2USDQoFY291bnQYASABKAQiVwoURGlzY2FyZFBhcmtlZFJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSDwoHb2Zmc2V0cxgCIAMoAxILCgNhbGwYAyABKAgSDwoHZHJ5X3J1bhgEIAEoCCImChVEaXNjYXJkUGFya2VkUmVzcG9uc2USDQoFY291bnQYASABKAQiPgoORXhwbGFpblJlcXVlc3QSEAoIY29uc3VtZXIYASABKAkSDgoGc291cmNlGAIgASgJEgoKAmlkGAMgASgJIrgBCg9FeHBsYWluUmVzcG9uc2USKgoIc3RhbmRpbmcYASABKA4yGC53YXJyZW4udjEuRXZlbnRTdGFuZGluZxIOCgZvZmZzZXQYAiABKAMSFQoNcmVjZWl2ZXJfa2V5cxgDIAMoCRIVCg1zZXNzaW9uX3Rva2VuGAQgASgDEiYKBnBhcmtlZBgFIAEoCzIWLndhcnJlbi52MS5QYXJrZWRFdmVudBITCgtleHBsYW5hdGlvbhgGIAEoCSqDAQoNQ29uc3VtZXJTdGF0ZRIeChpDT05TVU1FUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNPTlNVTUVSX1NUQVRFX0FTTEVFUBABEh4KGkNPTlNVTUVSX1NUQVRFX0NBVENISU5HX1VQEAISFwoTQ09OU1VNRVJfU1RBVEVfTElWRRADKrgBCg1FdmVudFN0YW5kaW5nEh4KGkVWRU5UX1NUQU5ESU5HX1VOU1BFQ0lGSUVEEAASHQoZRVZFTlRfU1RBTkRJTkdfTk9UX1NUT1JFRBABEhoKFkVWRU5UX1NUQU5ESU5HX1dBSVRJTkcQAhIXChNFVkVOVF9TVEFORElOR19TRU5UEAMSGAoURVZFTlRfU1RBTkRJTkdfQUNLRUQQBBIZChVFVkVOVF9TVEFORElOR19QQVJLRUQQBTLxCQoMQWRtaW5TZXJ2aWNlElcKDUxpc3RSZWNlaXZlcnMSHy53YXJyZW4udjEuTGlzdFJlY2VpdmVyc1JlcXVlc3QaIC53YXJyZW4udjEuTGlzdFJlY2VpdmVyc1Jlc3BvbnNlIgOQAgESUQoLR2V0UmVjZWl2ZXISHS53YXJyZW4udjEuR2V0UmVjZWl2ZXJSZXF1ZXN0Gh4ud2FycmVuLnYxLkdldFJlY2VpdmVyUmVzcG9uc2UiA5ACARJPCgxTZXRSZXRlbnRpb24SHi53YXJyZW4udjEuU2V0UmV0ZW50aW9uUmVxdWVzdBofLndhcnJlbi52MS5TZXRSZXRlbnRpb25SZXNwb25zZRJVCg5EZWxldGVSZWNlaXZlchIgLndhcnJlbi52MS5EZWxldGVSZWNlaXZlclJlcXVlc3QaIS53YXJyZW4udjEuRGVsZXRlUmVjZWl2ZXJSZXNwb25zZRJXCg1MaXN0Q29uc3VtZXJzEh8ud2FycmVuLnYxLkxpc3RDb25zdW1lcnNSZXF1ZXN0GiAud2FycmVuLnYxLkxpc3RDb25zdW1lcnNSZXNwb25zZSIDkAIBElEKC0dldENvbnN1bWVyEh0ud2FycmVuLnYxLkdldENvbnN1bWVyUmVxdWVzdBoeLndhcnJlbi52MS5HZXRDb25zdW1lclJlc3BvbnNlIgOQAgESTwoMU2Vla0NvbnN1bWVyEh4ud2FycmVuLnYxLlNlZWtDb25zdW1lclJlcXVlc3QaHy53YXJyZW4udjEuU2Vla0NvbnN1bWVyUmVzcG9uc2USUgoNUGF1c2VDb25zdW1lchIfLndhcnJlbi52MS5QYXVzZUNvbnN1bWVyUmVxdWVzdBogLndhcnJlbi52MS5QYXVzZUNvbnN1bWVyUmVzcG9uc2USVQoOUmVzdW1lQ29uc3VtZXISIC53YXJyZW4udjEuUmVzdW1lQ29uc3VtZXJSZXF1ZXN0GiEud2FycmVuLnYxLlJlc3VtZUNvbnN1bWVyUmVzcG9uc2USVQoORGVsZXRlQ29uc3VtZXISIC53YXJyZW4udjEuRGVsZXRlQ29uc3VtZXJSZXF1ZXN0GiEud2FycmVuLnYxLkRlbGV0ZUNvbnN1bWVyUmVzcG9uc2USVQoOVXBkYXRlQ29uc3VtZXISIC53YXJyZW4udjEuVXBkYXRlQ29uc3VtZXJSZXF1ZXN0GiEud2FycmVuLnYxLlVwZGF0ZUNvbnN1bWVyUmVzcG9uc2USTgoKTGlzdFBhcmtlZBIcLndhcnJlbi52MS5MaXN0UGFya2VkUmVxdWVzdBodLndhcnJlbi52MS5MaXN0UGFya2VkUmVzcG9uc2UiA5ACARJMCgtSZXRyeVBhcmtlZBIdLndhcnJlbi52MS5SZXRyeVBhcmtlZFJlcXVlc3QaHi53YXJyZW4udjEuUmV0cnlQYXJrZWRSZXNwb25zZRJSCg1EaXNjYXJkUGFya2VkEh8ud2FycmVuLnYxLkRpc2NhcmRQYXJrZWRSZXF1ZXN0GiAud2FycmVuLnYxLkRpc2NhcmRQYXJrZWRSZXNwb25zZRJFCgdFeHBsYWluEhkud2FycmVuLnYxLkV4cGxhaW5SZXF1ZXN0Ghoud2FycmVuLnYxLkV4cGxhaW5SZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_warren_v1_event, file_warren_v1_subscription]);
 
 /**
  * @generated from message warren.v1.ListReceiversRequest
@@ -230,6 +230,41 @@ export type Receiver = Message<"warren.v1.Receiver"> & {
    * @generated from field: uint32 sleeping_consumers = 11;
    */
   sleepingConsumers: number;
+
+  /**
+   * How long events are kept. Not set: for ever.
+   *
+   * @generated from field: warren.v1.Retention retention = 12;
+   */
+  retention?: Retention | undefined;
+
+  /**
+   * Bytes of the events that are kept.
+   *
+   * @generated from field: int64 kept_bytes = 13;
+   */
+  keptBytes: bigint;
+
+  /**
+   * Sleeping consumers for whom events are kept that would otherwise be removed, furthest behind first; at most 100.
+   *
+   * @generated from field: repeated string held_by = 14;
+   */
+  heldBy: string[];
+
+  /**
+   * Oldest offset kept for them; 0: nothing is held.
+   *
+   * @generated from field: int64 held_from_offset = 15;
+   */
+  heldFromOffset: bigint;
+
+  /**
+   * Messages that wait in its RabbitMQ queue, as counted within the last 15 s; not set while that is not known.
+   *
+   * @generated from field: optional uint64 queue_depth = 16;
+   */
+  queueDepth?: bigint | undefined;
 };
 
 /**
@@ -238,6 +273,204 @@ export type Receiver = Message<"warren.v1.Receiver"> & {
  */
 export const ReceiverSchema: GenMessage<Receiver> = /*@__PURE__*/
   messageDesc(file_warren_v1_admin, 8);
+
+/**
+ * How long a receiver's log keeps events: until one of the limits is reached. Whole segments go, oldest first. Nothing set: for ever.
+ *
+ * @generated from message warren.v1.Retention
+ */
+export type Retention = Message<"warren.v1.Retention"> & {
+  /**
+   * Events older than this go; at least 1 s.
+   *
+   * @generated from field: google.protobuf.Duration max_age = 1;
+   */
+  maxAge?: Duration | undefined;
+
+  /**
+   * The oldest go when all events have more bytes than this. 0: no limit.
+   *
+   * @generated from field: int64 max_bytes = 2;
+   */
+  maxBytes: bigint;
+
+  /**
+   * Events that every consumer has settled go. Without a consumer none do.
+   *
+   * @generated from field: bool until_acked = 3;
+   */
+  untilAcked: boolean;
+
+  /**
+   * Consumers hold nothing: a limit counts whoever has not settled the events, and `until_acked` counts only consumers that are awake. Default: what a
+   * consumer, also a sleeping one, has not settled is kept over every limit.
+   *
+   * @generated from field: bool no_hold = 4;
+   */
+  noHold: boolean;
+};
+
+/**
+ * Describes the message warren.v1.Retention.
+ * Use `create(RetentionSchema)` to create a new message.
+ */
+export const RetentionSchema: GenMessage<Retention> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 9);
+
+/**
+ * What a retention means for a consumer that is behind.
+ *
+ * @generated from message warren.v1.RetentionEffect
+ */
+export type RetentionEffect = Message<"warren.v1.RetentionEffect"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * @generated from field: int64 acked_offset = 2;
+   */
+  ackedOffset: bigint;
+
+  /**
+   * @generated from field: bool asleep = 3;
+   */
+  asleep: boolean;
+
+  /**
+   * Events that it holds: they would go but for it.
+   *
+   * @generated from field: int64 holds_events = 4;
+   */
+  holdsEvents: bigint;
+
+  /**
+   * Events that go though it has not settled them: it is told a gap.
+   *
+   * @generated from field: int64 loses_events = 5;
+   */
+  losesEvents: bigint;
+};
+
+/**
+ * Describes the message warren.v1.RetentionEffect.
+ * Use `create(RetentionEffectSchema)` to create a new message.
+ */
+export const RetentionEffectSchema: GenMessage<RetentionEffect> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 10);
+
+/**
+ * @generated from message warren.v1.SetRetentionRequest
+ */
+export type SetRetentionRequest = Message<"warren.v1.SetRetentionRequest"> & {
+  /**
+   * @generated from field: string receiver_key = 1;
+   */
+  receiverKey: string;
+
+  /**
+   * Not set: for ever.
+   *
+   * @generated from field: warren.v1.Retention retention = 2;
+   */
+  retention?: Retention | undefined;
+
+  /**
+   * Says what would go, and does nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message warren.v1.SetRetentionRequest.
+ * Use `create(SetRetentionRequestSchema)` to create a new message.
+ */
+export const SetRetentionRequestSchema: GenMessage<SetRetentionRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 11);
+
+/**
+ * @generated from message warren.v1.SetRetentionResponse
+ */
+export type SetRetentionResponse = Message<"warren.v1.SetRetentionResponse"> & {
+  /**
+   * The receiver, with its new retention unless dry_run.
+   *
+   * @generated from field: warren.v1.Receiver receiver = 1;
+   */
+  receiver?: Receiver | undefined;
+
+  /**
+   * Events and bytes that go by it at once.
+   *
+   * @generated from field: int64 events = 2;
+   */
+  events: bigint;
+
+  /**
+   * @generated from field: int64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * Consumers that hold or lose events by it, furthest behind first.
+   *
+   * @generated from field: repeated warren.v1.RetentionEffect consumers = 4;
+   */
+  consumers: RetentionEffect[];
+};
+
+/**
+ * Describes the message warren.v1.SetRetentionResponse.
+ * Use `create(SetRetentionResponseSchema)` to create a new message.
+ */
+export const SetRetentionResponseSchema: GenMessage<SetRetentionResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 12);
+
+/**
+ * @generated from message warren.v1.DeleteReceiverRequest
+ */
+export type DeleteReceiverRequest = Message<"warren.v1.DeleteReceiverRequest"> & {
+  /**
+   * @generated from field: string receiver_key = 1;
+   */
+  receiverKey: string;
+
+  /**
+   * Says what would be removed, and does nothing; refused as the deed would be.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message warren.v1.DeleteReceiverRequest.
+ * Use `create(DeleteReceiverRequestSchema)` to create a new message.
+ */
+export const DeleteReceiverRequestSchema: GenMessage<DeleteReceiverRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 13);
+
+/**
+ * @generated from message warren.v1.DeleteReceiverResponse
+ */
+export type DeleteReceiverResponse = Message<"warren.v1.DeleteReceiverResponse"> & {
+  /**
+   * The receiver as it was.
+   *
+   * @generated from field: warren.v1.Receiver receiver = 1;
+   */
+  receiver?: Receiver | undefined;
+};
+
+/**
+ * Describes the message warren.v1.DeleteReceiverResponse.
+ * Use `create(DeleteReceiverResponseSchema)` to create a new message.
+ */
+export const DeleteReceiverResponseSchema: GenMessage<DeleteReceiverResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 14);
 
 /**
  * A named place in a receiver's log.
@@ -330,6 +563,13 @@ export type Consumer = Message<"warren.v1.Consumer"> & {
    * @generated from field: string paused = 14;
    */
   paused: string;
+
+  /**
+   * Forgotten after so long asleep. Not set: never.
+   *
+   * @generated from field: google.protobuf.Duration expire_after = 17;
+   */
+  expireAfter?: Duration | undefined;
 };
 
 /**
@@ -337,7 +577,7 @@ export type Consumer = Message<"warren.v1.Consumer"> & {
  * Use `create(ConsumerSchema)` to create a new message.
  */
 export const ConsumerSchema: GenMessage<Consumer> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 9);
+  messageDesc(file_warren_v1_admin, 15);
 
 /**
  * @generated from message warren.v1.SeekConsumerRequest
@@ -368,7 +608,7 @@ export type SeekConsumerRequest = Message<"warren.v1.SeekConsumerRequest"> & {
  * Use `create(SeekConsumerRequestSchema)` to create a new message.
  */
 export const SeekConsumerRequestSchema: GenMessage<SeekConsumerRequest> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 10);
+  messageDesc(file_warren_v1_admin, 16);
 
 /**
  * @generated from message warren.v1.SeekConsumerResponse
@@ -390,7 +630,7 @@ export type SeekConsumerResponse = Message<"warren.v1.SeekConsumerResponse"> & {
  * Use `create(SeekConsumerResponseSchema)` to create a new message.
  */
 export const SeekConsumerResponseSchema: GenMessage<SeekConsumerResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 11);
+  messageDesc(file_warren_v1_admin, 17);
 
 /**
  * @generated from message warren.v1.PauseConsumerRequest
@@ -414,7 +654,7 @@ export type PauseConsumerRequest = Message<"warren.v1.PauseConsumerRequest"> & {
  * Use `create(PauseConsumerRequestSchema)` to create a new message.
  */
 export const PauseConsumerRequestSchema: GenMessage<PauseConsumerRequest> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 12);
+  messageDesc(file_warren_v1_admin, 18);
 
 /**
  * @generated from message warren.v1.PauseConsumerResponse
@@ -427,7 +667,7 @@ export type PauseConsumerResponse = Message<"warren.v1.PauseConsumerResponse"> &
  * Use `create(PauseConsumerResponseSchema)` to create a new message.
  */
 export const PauseConsumerResponseSchema: GenMessage<PauseConsumerResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 13);
+  messageDesc(file_warren_v1_admin, 19);
 
 /**
  * @generated from message warren.v1.ResumeConsumerRequest
@@ -444,7 +684,7 @@ export type ResumeConsumerRequest = Message<"warren.v1.ResumeConsumerRequest"> &
  * Use `create(ResumeConsumerRequestSchema)` to create a new message.
  */
 export const ResumeConsumerRequestSchema: GenMessage<ResumeConsumerRequest> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 14);
+  messageDesc(file_warren_v1_admin, 20);
 
 /**
  * @generated from message warren.v1.ResumeConsumerResponse
@@ -457,7 +697,7 @@ export type ResumeConsumerResponse = Message<"warren.v1.ResumeConsumerResponse">
  * Use `create(ResumeConsumerResponseSchema)` to create a new message.
  */
 export const ResumeConsumerResponseSchema: GenMessage<ResumeConsumerResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 15);
+  messageDesc(file_warren_v1_admin, 21);
 
 /**
  * @generated from message warren.v1.DeleteConsumerRequest
@@ -481,7 +721,7 @@ export type DeleteConsumerRequest = Message<"warren.v1.DeleteConsumerRequest"> &
  * Use `create(DeleteConsumerRequestSchema)` to create a new message.
  */
 export const DeleteConsumerRequestSchema: GenMessage<DeleteConsumerRequest> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 16);
+  messageDesc(file_warren_v1_admin, 22);
 
 /**
  * @generated from message warren.v1.DeleteConsumerResponse
@@ -500,7 +740,48 @@ export type DeleteConsumerResponse = Message<"warren.v1.DeleteConsumerResponse">
  * Use `create(DeleteConsumerResponseSchema)` to create a new message.
  */
 export const DeleteConsumerResponseSchema: GenMessage<DeleteConsumerResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 17);
+  messageDesc(file_warren_v1_admin, 23);
+
+/**
+ * @generated from message warren.v1.UpdateConsumerRequest
+ */
+export type UpdateConsumerRequest = Message<"warren.v1.UpdateConsumerRequest"> & {
+  /**
+   * @generated from field: string consumer = 1;
+   */
+  consumer: string;
+
+  /**
+   * Forgotten after so long asleep, from now on; at least 1 s. Not set: never.
+   *
+   * @generated from field: google.protobuf.Duration expire_after = 2;
+   */
+  expireAfter?: Duration | undefined;
+};
+
+/**
+ * Describes the message warren.v1.UpdateConsumerRequest.
+ * Use `create(UpdateConsumerRequestSchema)` to create a new message.
+ */
+export const UpdateConsumerRequestSchema: GenMessage<UpdateConsumerRequest> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 24);
+
+/**
+ * @generated from message warren.v1.UpdateConsumerResponse
+ */
+export type UpdateConsumerResponse = Message<"warren.v1.UpdateConsumerResponse"> & {
+  /**
+   * @generated from field: warren.v1.Consumer consumer = 1;
+   */
+  consumer?: Consumer | undefined;
+};
+
+/**
+ * Describes the message warren.v1.UpdateConsumerResponse.
+ * Use `create(UpdateConsumerResponseSchema)` to create a new message.
+ */
+export const UpdateConsumerResponseSchema: GenMessage<UpdateConsumerResponse> = /*@__PURE__*/
+  messageDesc(file_warren_v1_admin, 25);
 
 /**
  * An event set aside for one consumer.
@@ -557,7 +838,7 @@ export type ParkedEvent = Message<"warren.v1.ParkedEvent"> & {
  * Use `create(ParkedEventSchema)` to create a new message.
  */
 export const ParkedEventSchema: GenMessage<ParkedEvent> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 18);
+  messageDesc(file_warren_v1_admin, 26);
 
 /**
  * @generated from message warren.v1.ListParkedRequest
@@ -588,7 +869,7 @@ export type ListParkedRequest = Message<"warren.v1.ListParkedRequest"> & {
  * Use `create(ListParkedRequestSchema)` to create a new message.
  */
 export const ListParkedRequestSchema: GenMessage<ListParkedRequest> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 19);
+  messageDesc(file_warren_v1_admin, 27);
 
 /**
  * @generated from message warren.v1.ListParkedResponse
@@ -605,7 +886,7 @@ export type ListParkedResponse = Message<"warren.v1.ListParkedResponse"> & {
  * Use `create(ListParkedResponseSchema)` to create a new message.
  */
 export const ListParkedResponseSchema: GenMessage<ListParkedResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 20);
+  messageDesc(file_warren_v1_admin, 28);
 
 /**
  * @generated from message warren.v1.RetryParkedRequest
@@ -634,7 +915,7 @@ export type RetryParkedRequest = Message<"warren.v1.RetryParkedRequest"> & {
  * Use `create(RetryParkedRequestSchema)` to create a new message.
  */
 export const RetryParkedRequestSchema: GenMessage<RetryParkedRequest> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 21);
+  messageDesc(file_warren_v1_admin, 29);
 
 /**
  * @generated from message warren.v1.RetryParkedResponse
@@ -653,7 +934,7 @@ export type RetryParkedResponse = Message<"warren.v1.RetryParkedResponse"> & {
  * Use `create(RetryParkedResponseSchema)` to create a new message.
  */
 export const RetryParkedResponseSchema: GenMessage<RetryParkedResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 22);
+  messageDesc(file_warren_v1_admin, 30);
 
 /**
  * @generated from message warren.v1.DiscardParkedRequest
@@ -687,7 +968,7 @@ export type DiscardParkedRequest = Message<"warren.v1.DiscardParkedRequest"> & {
  * Use `create(DiscardParkedRequestSchema)` to create a new message.
  */
 export const DiscardParkedRequestSchema: GenMessage<DiscardParkedRequest> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 23);
+  messageDesc(file_warren_v1_admin, 31);
 
 /**
  * @generated from message warren.v1.DiscardParkedResponse
@@ -706,7 +987,7 @@ export type DiscardParkedResponse = Message<"warren.v1.DiscardParkedResponse"> &
  * Use `create(DiscardParkedResponseSchema)` to create a new message.
  */
 export const DiscardParkedResponseSchema: GenMessage<DiscardParkedResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 24);
+  messageDesc(file_warren_v1_admin, 32);
 
 /**
  * @generated from message warren.v1.ExplainRequest
@@ -733,7 +1014,7 @@ export type ExplainRequest = Message<"warren.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 25);
+  messageDesc(file_warren_v1_admin, 33);
 
 /**
  * @generated from message warren.v1.ExplainResponse
@@ -785,7 +1066,7 @@ export type ExplainResponse = Message<"warren.v1.ExplainResponse"> & {
  * Use `create(ExplainResponseSchema)` to create a new message.
  */
 export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
-  messageDesc(file_warren_v1_admin, 26);
+  messageDesc(file_warren_v1_admin, 34);
 
 /**
  * Where a consumer is.
@@ -920,6 +1201,26 @@ export const AdminService: GenService<{
     output: typeof GetReceiverResponseSchema;
   },
   /**
+   * Says how long a receiver's log keeps events. It is kept to within about 10 s, and as long as the broker owns the log.
+   *
+   * @generated from rpc warren.v1.AdminService.SetRetention
+   */
+  setRetention: {
+    methodKind: "unary";
+    input: typeof SetRetentionRequestSchema;
+    output: typeof SetRetentionResponseSchema;
+  },
+  /**
+   * Removes a receiver: its queue and its log. `failed_precondition` (RECEIVER_IN_USE) while it has consumers. A later open makes it anew.
+   *
+   * @generated from rpc warren.v1.AdminService.DeleteReceiver
+   */
+  deleteReceiver: {
+    methodKind: "unary";
+    input: typeof DeleteReceiverRequestSchema;
+    output: typeof DeleteReceiverResponseSchema;
+  },
+  /**
    * All consumers, by name.
    *
    * @generated from rpc warren.v1.AdminService.ListConsumers
@@ -978,6 +1279,16 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof DeleteConsumerRequestSchema;
     output: typeof DeleteConsumerResponseSchema;
+  },
+  /**
+   * Changes what is kept about a consumer.
+   *
+   * @generated from rpc warren.v1.AdminService.UpdateConsumer
+   */
+  updateConsumer: {
+    methodKind: "unary";
+    input: typeof UpdateConsumerRequestSchema;
+    output: typeof UpdateConsumerResponseSchema;
   },
   /**
    * Parked events of a consumer, by offset.
