@@ -10,7 +10,7 @@ describe("retention", () => {
   let url = "";
   let admin: ReturnType<typeof adminOf>;
   beforeAll(async () => {
-    deployment = await deploy();
+    deployment = await deploy({ upkeepMs: 100 });
     ({ url } = await deployment.start());
     admin = adminOf(url);
   });
@@ -147,7 +147,7 @@ describe("retention", () => {
   });
 
   test("a retention outlives the broker, and makes no sense below a second or zero bytes", async () => {
-    const own = await deploy();
+    const own = await deploy({ upkeepMs: 100 });
     const first = await own.start();
     await (await caughtUp(first.url, { consumer: "keeper", patterns: ["#"] })).close();
     const { receiverKey } = await receiverOf(first.url, "#");
