@@ -34,7 +34,7 @@ describe("lifetimes", () => {
   let deployment: Deployment;
   let parts: ReturnType<typeof partsOf>;
   beforeAll(async () => {
-    deployment = await deploy();
+    deployment = await deploy({ upkeepMs: 100 });
     parts = partsOf(deployment);
   });
   afterAll(async () => {
@@ -95,7 +95,7 @@ describe("lifetimes", () => {
   });
 
   test("W13: a receiver that nobody uses is retired, queue, log and row, and made anew for who comes then", async () => {
-    const own = await deploy();
+    const own = await deploy({ upkeepMs: 100 });
     const mine = partsOf(own);
     const broker = await own.start({ retireAfterMs: 1_000 });
     const admin = adminOf(broker.url);
@@ -183,6 +183,23 @@ describe("lifetimes", () => {
       await next.drop();
     });
   }
+
+  test("W13: a receiver that another broker retired is made anew for who opens it", async () => {
+    const broker = await deployment.start();
+    await (await caughtUp(broker.url, { consumer: "elsewhere", patterns: ["elsewhere.#"] })).close();
+    const before = await receiverOf(broker.url, "elsewhere.#");
+    await adminOf(broker.url).deleteConsumer({ consumer: "elsewhere" });
+    const { receivers } = await parts.state.load();
+    const { receiverId = 0n } = receivers.find(({ configKey }) => configKey === before.receiverKey) ?? {};
+    expect(await parts.state.retire(receiverId, 0)).toBe(true);
+    const again = await caughtUp(broker.url, { consumer: "elsewhere", patterns: ["elsewhere.#"] });
+    expect((await receiverOf(broker.url, "elsewhere.#")).logId).not.toBe(before.logId);
+    const taken = again[Symbol.asyncIterator]().next();
+    await publish("elsewhere.x");
+    expect(await taken).toMatchObject({ value: { offset: 1n, type: "elsewhere.x" } });
+    await again.close();
+    await broker.drop();
+  });
 
   test("a name whose first open failed is no consumer, and keeps no receiver", async () => {
     const broker = await deployment.start();

@@ -10,7 +10,7 @@ describe("retention", () => {
   let url = "";
   let admin: ReturnType<typeof adminOf>;
   beforeAll(async () => {
-    deployment = await deploy();
+    deployment = await deploy({ upkeepMs: 100 });
     ({ url } = await deployment.start());
     admin = adminOf(url);
   });
@@ -24,7 +24,7 @@ describe("retention", () => {
     await store(name, 1);
     for await (const event of subscription) {
       event.ack();
-      await vi.waitFor(() => expect(subscription.ackedOffset).toBe(1n));
+      await vi.waitFor(() => expect(subscription.ackedOffset).toBe(1n), { timeout: 10_000 });
       break;
     }
     await store(name, 9);
@@ -58,9 +58,7 @@ describe("retention", () => {
     await Promise.all([running, telling]);
     expect(seen).toEqual([8n, 9n, 10n]);
     expect(told).toMatchObject([{ firstOffset: 2n, lastOffset: 7n, reason: "retention: events are kept at most 3900 bytes" }]);
-    await vi.waitFor(async () =>
-      expect((await admin.getConsumer({ consumer: "jump-sleeper" })).consumer).toMatchObject({ ackedOffset: 10n, lag: 0n, settled: [] }),
-    );
+    expect((await admin.getConsumer({ consumer: "jump-sleeper" })).consumer).toMatchObject({ ackedOffset: 10n, lag: 0n, settled: [] });
   });
 
   test("a sleeper that fails at gaps ends with GAP_MET before anything after it, stays before it, and goes on when it jumps", async () => {
@@ -147,7 +145,7 @@ describe("retention", () => {
   });
 
   test("a retention outlives the broker, and makes no sense below a second or zero bytes", async () => {
-    const own = await deploy();
+    const own = await deploy({ upkeepMs: 100 });
     const first = await own.start();
     await (await caughtUp(first.url, { consumer: "keeper", patterns: ["#"] })).close();
     const { receiverKey } = await receiverOf(first.url, "#");

@@ -1,7 +1,7 @@
 import { Times, WarrenError, type Logger } from "@warren/protocol";
-import { Kysely, PostgresDialect, sql } from "kysely";
+import { Kysely, sql } from "kysely";
 import pg from "pg";
-import { SchemaIntrospector } from "./schema-introspector.ts";
+import { OwnSchemaDialect } from "./own-schema-dialect.ts";
 
 /** How to reach a database. */
 export interface DatabaseOptions {
@@ -67,9 +67,7 @@ export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables>
   pool.on("connect", (client) => {
     client.on("error", (error) => logger.debug("database connection lost", { error: error.message }));
   });
-  const dialect = new PostgresDialect({ pool: destroyBroken(pool) });
-  dialect.createIntrospector = (untyped) => new SchemaIntrospector(untyped, schema);
-  const db = new Kysely<Tables>({ dialect }).withSchema(schema);
+  const db = new Kysely<Tables>({ dialect: new OwnSchemaDialect({ pool: destroyBroken(pool) }, schema) }).withSchema(schema);
   let closing: Promise<void> | undefined;
   return {
     db,

@@ -1,45 +1,32 @@
 import { silentLogger } from "@warren/protocol";
 import { testNamespace } from "@warren/testkit";
 import { sql, type Kysely } from "kysely";
-import { afterAll, expect, inject, test } from "vitest";
-import { openDatabase } from "./database.ts";
+import { expect, inject, test } from "vitest";
+import { openDatabase, schemaName } from "./database.ts";
 import { migrate } from "./migrate.ts";
 
-const namespace = testNamespace();
-const open = (schema: string) =>
-  openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "test", logger: silentLogger });
-const databases = Array.from({ length: 4 }, (_, i) => open(`${namespace}_${i}`));
-const other = open("public");
-afterAll(async () => {
-  for (const { schema } of databases) await sql`drop schema if exists ${sql.id(schema)} cascade`.execute(other.db);
-  await Promise.all([...databases, other].map((database) => database.close()));
-});
-
-test("migrations run while others make and drop schemas of their own in the same database", async () => {
-  let done = false;
-  const disturb = async (name: string): Promise<void> => {
-    while (!done) {
-      await sql`create schema ${sql.id(name)}`.execute(other.db);
-      for (const table of ["a", "b", "c"]) await sql`create table ${sql.id(name, table)} (id serial)`.execute(other.db);
-      await sql`drop schema ${sql.id(name)} cascade`.execute(other.db);
+test("tables are made while schemas of others come and go", async () => {
+  const schema = schemaName(testNamespace(), "broker");
+  const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "migrate test", logger: silentLogger });
+  const { db } = database;
+  const until = new AbortController();
+  async function comeAndGo(name: string): Promise<void> {
+    while (!until.signal.aborted) {
+      await sql`create schema ${sql.id(name)}`.execute(db);
+      for (let n = 0; n < 20; n += 1) await sql`create table ${sql.id(name, `t${n}`)} (a int, b text, c text, d text)`.execute(db);
+      await sql`drop schema ${sql.id(name)} cascade`.execute(db);
     }
+  }
+  const others = [1, 2, 3].map((n) => comeAndGo(`${schema}_${n}`));
+  const steps = {
+    "0001": { up: (target: Kysely<unknown>) => sql`create table ${sql.id(schema, "t")} (a int)`.execute(target).then(() => undefined) },
   };
-  const disturbing = [1, 2, 3].map((i) => disturb(`${namespace}_other_${i}`));
-  const rounds = Array.from({ length: 10 }, (_, round) => round);
-  try {
-    for (const round of rounds) {
-      const made = (db: Kysely<unknown>, schema: string) => sql`create table ${sql.id(schema, `t${round}`)} (id int)`.execute(db);
-      await Promise.all(
-        databases.map((each) => migrate(each, `o${round}`, { "0001_init": { up: async (db) => void (await made(db, each.schema)) } })),
-      );
-    }
-  } finally {
-    done = true;
-    await Promise.all(disturbing);
+  for (let round = 0; round < 10; round += 1) {
+    await migrate(database, "test", steps);
+    expect((await sql`select * from ${sql.id(schema, "t")}`.execute(db)).rows).toEqual([]);
+    await sql`drop schema ${sql.id(schema)} cascade`.execute(db);
   }
-  for (const each of databases) {
-    const { rows } =
-      await sql`select relname from pg_class where relnamespace = ${each.schema}::regnamespace and relname ~ '^t[0-9]+$'`.execute(other.db);
-    expect(rows).toHaveLength(rounds.length);
-  }
+  until.abort();
+  await Promise.all(others);
+  await database.close();
 });

@@ -16,7 +16,10 @@ export interface ReceiverOperations {
     dryRun: boolean,
     options: { readonly signal: AbortSignal },
   ): Promise<{ readonly receiver: ReceiverView; readonly outcome: RetentionOutcome }>;
-  /** Removes a receiver: queue, log, row. Resolves when it is gone. RECEIVER_IN_USE while it has consumers or open sessions. Returns it as it was. */
+  /**
+   * Removes a receiver: queue, log with its quarantine, row. Resolves when it is gone; a server that is away is waited for, also when the caller is not there any more.
+   * RECEIVER_IN_USE while it has consumers or open sessions. Returns it as it was.
+   */
   delete(receiverKey: string, dryRun: boolean): Promise<ReceiverView>;
 }
 

@@ -22,7 +22,9 @@ export interface Deployment {
 }
 
 /** `exchange`: name of an exchange that exists; without it one is made, with a queue that takes everything, as the archiver would. */
-export async function deploy(options: { readonly exchange?: string; readonly makeExchange?: boolean } = {}): Promise<Deployment> {
+export async function deploy(
+  options: { readonly exchange?: string; readonly makeExchange?: boolean; readonly upkeepMs?: number } = {},
+): Promise<Deployment> {
   const namespace = testNamespace();
   const exchange = options.exchange ?? `${namespace}.events`;
   const transport = createAmqpTransport({ url: inject("amqpUrl") });
@@ -50,7 +52,7 @@ export async function deploy(options: { readonly exchange?: string; readonly mak
           logLevel: "silent",
         },
         logger,
-        { upkeepMs: 100 },
+        { upkeepMs: options.upkeepMs },
       );
       brokers.push(broker);
       await broker.start(new AbortController().signal);

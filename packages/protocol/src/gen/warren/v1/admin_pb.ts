@@ -1211,7 +1211,7 @@ export const AdminService: GenService<{
     output: typeof SetRetentionResponseSchema;
   },
   /**
-   * Removes a receiver: its queue and its log. `failed_precondition` (RECEIVER_IN_USE) while it has consumers. A later open makes it anew.
+   * Removes a receiver: its queue, its log and its quarantine. `failed_precondition` (RECEIVER_IN_USE) while it has consumers. A later open makes it anew.
    *
    * @generated from rpc warren.v1.AdminService.DeleteReceiver
    */
