@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { QuarantineRow } from "@warren/event-store";
 import { decodeEvent, WarrenError, type Clock } from "@warren/protocol";
 import {
   ConsumerState,
@@ -8,6 +9,7 @@ import {
   type AdminService,
   type ConsumerSchema,
   type ParkedEventSchema,
+  type QuarantinedEventSchema,
 } from "@warren/protocol/v1";
 import type { ConsumerPhase, ConsumerView, EventStanding, Subscriptions } from "@warren/receiver-core";
 import type { ParkedRow } from "@warren/state-store";
@@ -22,6 +24,9 @@ const states: Readonly<Record<ConsumerPhase, ConsumerState>> = {
 
 /** The most parked events of one answer, and how many when nothing is said. */
 const parkedPage = { most: 1_000, usual: 100 };
+
+/** The same of quarantine, whose events are shown with up to 64 KiB each. */
+const quarantinePage = { most: 100, usual: 20 };
 
 /** What an operator asks: lists are from memory, as it is now; parked events from the state store. */
 export function adminService(subscriptions: Subscriptions, clock: Clock): ServiceImpl<typeof AdminService> {
@@ -88,6 +93,11 @@ export function adminService(subscriptions: Subscriptions, clock: Clock): Servic
       if (offsets.length > 0 === all) throw new WarrenError("REQUEST_INVALID", "say which offsets to discard, or `all`");
       return { count: await operations.discardParked(consumer, all ? undefined : offsets, dryRun) };
     },
+    async listQuarantined({ receiverKey, limit, payload }) {
+      if (limit > quarantinePage.most) throw new WarrenError("REQUEST_INVALID", `limit is ${limit}; at most ${quarantinePage.most}`);
+      const rows = await operations.quarantined(receiverKey, limit === 0 ? quarantinePage.usual : limit);
+      return { events: rows.map((row) => toQuarantined(row, payload)) };
+    },
     async explain({ consumer, source, id }) {
       const { standing, parked, receiverKeys, ...rest } = await operations.explain(consumer, source, id);
       const known = { ...rest, receiverKeys: [...receiverKeys], ...(parked === undefined ? {} : { parked: toParked(parked) }) };
@@ -114,6 +124,22 @@ function toParked(row: ParkedRow): MessageInitShape<typeof ParkedEventSchema> {
     recordedAt: timestampFromMs(recordedAt),
     retrying: deliveryId !== undefined,
     event: decodeEvent(bytes),
+  };
+}
+
+function toQuarantined(row: QuarantineRow, payload: boolean): MessageInitShape<typeof QuarantinedEventSchema> {
+  const { quarantineId, reason, detail, source = "", id = "", type = "", recordedAt, size, bytes } = row;
+  const shown = payload ? { payload: bytes } : {};
+  // What is set aside may be no text at all.
+  const text = { source: source.toWellFormed(), id: id.toWellFormed(), type: type.toWellFormed() };
+  return {
+    quarantineId,
+    reason,
+    detail: detail.toWellFormed(),
+    ...text,
+    recordedAt: timestampFromMs(recordedAt),
+    size: BigInt(size),
+    ...shown,
   };
 }
 

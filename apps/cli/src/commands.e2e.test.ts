@@ -193,6 +193,24 @@ describe("the commands, on `serve all`", () => {
     expect(await receiver()).toBeUndefined();
   });
 
+  test("what no log can take is seen by its receiver, with its bytes and the reason", async () => {
+    const first = warren("sub", "bad.#", "--consumer", "bad");
+    await caughtUp(first);
+    await rows("pub", "bad.x", "one", "--id", "same");
+    await rows("pub", "bad.x", "two", "--id", "same");
+    const key =
+      (await rows("receiver", "ls")).map((each) => each as { key: string; patterns: string }).find(({ patterns }) => patterns === "bad.#")
+        ?.key ?? "";
+    await vi.waitFor(
+      async () =>
+        expect(await rows("quarantine", "ls", key, "--payload")).toMatchObject([
+          { reason: "id_conflict", type: "bad.x", id: "same", payload: expect.any(String) as unknown },
+        ]),
+      { timeout: 20_000 },
+    );
+    expect((await warren("quarantine", "ls", "no such receiver").ended).stderr).toContain("NOT_FOUND");
+  });
+
   test("a new name of a known config starts at its earliest event, an hour ago, or after an offset; the past of a new config is refused", async () => {
     const first = warren("sub", "past.#", "--consumer", "first");
     await caughtUp(first);

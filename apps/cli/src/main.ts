@@ -6,6 +6,7 @@ import { addArchiveCommands, addCheckCommand } from "./commands/admin.ts";
 import { addConsumerCommands } from "./commands/consumer.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addEventCommands } from "./commands/events.ts";
+import { addQuarantineCommands } from "./commands/quarantine.ts";
 import { addReceiverCommands } from "./commands/receiver.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { setExitCode } from "./exit-code.ts";
@@ -27,6 +28,7 @@ addEventCommands(program);
 addConsumerCommands(program);
 addReceiverCommands(program);
 addCheckCommand(program);
+addQuarantineCommands(program);
 addArchiveCommands(program);
 program
   .command("demo")

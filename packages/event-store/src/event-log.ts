@@ -126,11 +126,13 @@ export interface PruneResult {
   readonly more: boolean;
 }
 
-/** An event set aside because no log can take it. */
+/** An event set aside because no log can take it. Its `bytes` are the first of them, at most `Limits.quarantineShownBytes`. */
 export interface QuarantineRow extends QuarantinedEvent {
   readonly quarantineId: bigint;
   readonly reason: QuarantineReason;
   readonly recordedAt: number;
+  /** All bytes that are kept. */
+  readonly size: number;
 }
 
 /**

@@ -35,6 +35,8 @@ export const Limits = {
   segmentBytes: 1024 * 1024,
   /** A message body that a receiver keeps; a larger one goes to quarantine without its bytes. */
   messageBytes: 16 * 1024 * 1024,
+  /** Shown of an event in quarantine. */
+  quarantineShownBytes: 64 * 1024,
   /** Requests to the broker and the archiver. */
   requestBytes: 4 * 1024 * 1024,
   publishEvents: 1000,

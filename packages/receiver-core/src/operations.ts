@@ -1,5 +1,5 @@
 import { decodeEvent, rangeFrom, WarrenError, type Offset } from "@warren/protocol";
-import type { EventLog } from "@warren/event-store";
+import type { EventLog, QuarantineRow } from "@warren/event-store";
 import type { ConsumerRow, OffsetWriter, ParkedRow, StateStore } from "@warren/state-store";
 import type { Receiver } from "./receiver.ts";
 import type { ConsumerView, StartFrom } from "./subscription.ts";
@@ -43,6 +43,8 @@ export interface Operations {
   retryParked(name: string, offsets: readonly Offset[] | undefined, dryRun: boolean): Promise<bigint>;
   discardParked(name: string, offsets: readonly Offset[] | undefined, dryRun: boolean): Promise<bigint>;
   explain(name: string, source: string, id: string): Promise<Explanation>;
+  /** What a receiver set aside, newest first. NOT_FOUND for a receiver that does not exist. */
+  quarantined(receiverKey: string, limit: number): Promise<readonly QuarantineRow[]>;
 }
 
 /** What operations need. */
@@ -134,6 +136,12 @@ export class ConsumerOperations implements Operations {
       sessionToken: view.phase === "asleep" ? 0n : view.sessionToken,
       parked,
     };
+  }
+
+  async quarantined(receiverKey: string, limit: number): Promise<readonly QuarantineRow[]> {
+    const receiver = this.#deps.receivers().find(({ row }) => row.configKey === receiverKey);
+    if (receiver === undefined) throw new WarrenError("NOT_FOUND", `no receiver has the key ${JSON.stringify(receiverKey)}`);
+    return this.#deps.log.quarantined(receiver.row.receiverId, limit);
   }
 
   async #setPaused(name: string, reason: string | undefined): Promise<void> {

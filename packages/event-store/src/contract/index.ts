@@ -305,6 +305,19 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       expect([...(rows[0]?.bytes ?? [])]).toEqual([0, 255, 128]);
     });
 
+    test("W12: shows the newest of what is in quarantine, the first bytes of each, and how many there are", async () => {
+      const log = await claimed();
+      const large = { reason: "malformed" as const, detail: "broken", bytes: new Uint8Array(100_000).fill(7) };
+      const small = { ...large, detail: "other", bytes: Uint8Array.of(1) };
+      await subject.log.append(log.request([], { quarantined: [large] }));
+      await subject.log.append(log.request([], { quarantined: [small] }));
+      expect(await subject.log.quarantined(log.receiverId, 10)).toMatchObject([
+        { size: 1, bytes: { length: 1 } },
+        { size: 100_000, bytes: { length: 65_536 } },
+      ]);
+      expect(await subject.log.quarantined(log.receiverId, 1)).toMatchObject([{ size: 1 }]);
+    });
+
     test("W12: a value that the database never takes is refused: nothing is written, and the rest can be stored without it", async () => {
       const log = await claimed();
       const poison = slice({ id: "poison" });

@@ -1,6 +1,7 @@
 import {
   joinSlices,
   lastOffsetOf,
+  Limits,
   must,
   sameContent,
   WarrenError,
@@ -63,7 +64,7 @@ export class MemoryLog {
     for (const each of quarantined) {
       const key = `${each.reason} ${each.detail} ${Buffer.from(each.bytes).toString("base64")}`;
       if (!this.#quarantine.has(key))
-        this.#quarantine.set(key, { ...each, quarantineId: BigInt(this.#quarantine.size + 1), recordedAt: now });
+        this.#quarantine.set(key, { ...each, quarantineId: BigInt(this.#quarantine.size + 1), recordedAt: now, size: each.bytes.length });
     }
     if (events.length === 0) return { kind: "appended", segment: undefined };
     this.#recordedAt = Math.max(this.#recordedAt, now);
@@ -174,6 +175,9 @@ export class MemoryLog {
   }
 
   quarantined(limit: number): readonly QuarantineRow[] {
-    return [...this.#quarantine.values()].toReversed().slice(0, limit);
+    return [...this.#quarantine.values()]
+      .toReversed()
+      .slice(0, limit)
+      .map((row) => ({ ...row, bytes: row.bytes.subarray(0, Limits.quarantineShownBytes) }));
   }
 }

@@ -1,4 +1,4 @@
-import { assert, WarrenError, type EventSlice, type Offset } from "@warren/protocol";
+import { assert, Limits, WarrenError, type EventSlice, type Offset } from "@warren/protocol";
 import {
   classifyDatabaseError,
   describeRefusal,
@@ -210,10 +210,12 @@ class PostgresEventLog implements EventLog {
       id: string | null;
       type: string | null;
       payload: Buffer;
+      size: number;
       recorded_ms: bigint;
     };
     const { rows } = await this.#run(options, () =>
-      sql<Row>`select quarantine_id, reason, detail, source, id, type, payload, (extract(epoch from recorded_at) * 1000)::bigint as recorded_ms
+      sql<Row>`select quarantine_id, reason, detail, source, id, type, substring(payload from 1 for ${Limits.quarantineShownBytes}::int) as payload,
+        octet_length(payload) as size, (extract(epoch from recorded_at) * 1000)::bigint as recorded_ms
         from ${this.#tables.quarantine} where receiver_id = ${receiverId}::bigint order by quarantine_id desc limit ${limit}::int`.execute(
         this.#db,
       ),
@@ -223,6 +225,7 @@ class PostgresEventLog implements EventLog {
       reason: row.reason,
       detail: row.detail,
       bytes: row.payload,
+      size: row.size,
       source: row.source ?? undefined,
       id: row.id ?? undefined,
       type: row.type ?? undefined,
