@@ -76,6 +76,10 @@ const [task = "", ...args] = process.argv.slice(2);
 const cli = join(root, "apps", "cli", "bin", "warren.js");
 const tasks = {
   test: [join(root, "node_modules", "vitest", "vitest.mjs"), "run", ...args],
+  "bad-input": [
+    join(root, "node_modules", "vitest", "vitest.mjs"),
+    ...["run", "--project", "int", "--reporter", "./tools/bad-input/reporter.ts", "bad-input", ...args],
+  ],
   verify: [join(root, "tools", "verify", "verify.mjs"), ...args],
   demo: [cli, "demo", ...args],
   warren: [cli, ...args],

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { QuarantineRow } from "@warren/event-store";
-import { decodeEvent, WarrenError, type Clock } from "@warren/protocol";
+import { cutText, decodeEvent, Limits, WarrenError, type Clock } from "@warren/protocol";
 import {
   ConsumerState,
   EventStanding as Standing,
@@ -146,7 +146,7 @@ function toQuarantined(row: QuarantineRow, payload: boolean): MessageInitShape<t
 /** Text that PostgreSQL takes, not longer than is kept. */
 function toReason(reason: string): string {
   if (reason.includes("\0")) throw new WarrenError("REQUEST_INVALID", "reason has a NUL character");
-  return reason.slice(0, 1_000);
+  return cutText(reason, Limits.pauseReasonBytes);
 }
 
 function toConsumer(view: ConsumerView, parkedCounts: ReadonlyMap<string, bigint> | undefined): MessageInitShape<typeof ConsumerSchema> {

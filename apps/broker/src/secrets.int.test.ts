@@ -42,6 +42,7 @@ describe("secrets", () => {
         namespace,
         exchange: `${namespace}.events`,
         archiveUrl: undefined,
+        retireAfterMs: 0,
         logLevel: "debug",
       },
       logger,

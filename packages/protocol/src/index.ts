@@ -1,4 +1,5 @@
 // Symbols above the line are for users of the SDK; those below are for other packages of Warren.
+export { cutText } from "./cut-text.ts";
 export { ErrorStatus, isWarrenError, WarrenError, type ErrorCode, type StatusName } from "./errors.ts";
 export type { NewEvent } from "./event.ts";
 

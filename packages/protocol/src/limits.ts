@@ -63,6 +63,8 @@ export const Limits = {
   ackRanges: 1_000,
   /** Kept of the reason why an event is parked. */
   parkReasonBytes: 4_000,
+  /** Kept of the reason why a consumer is paused. */
+  pauseReasonBytes: 1_000,
   /** Side deliveries sent and not settled, per session. */
   sideDeliveries: 16,
   /** When at least half of so many last events were parked, the consumer is paused. */

@@ -48,7 +48,7 @@ export class ConsumerParking {
     const { name } = this.#deps;
     if (name === "")
       throw new WarrenError("NOT_SUPPORTED", "an ephemeral subscription keeps nothing; give the consumer a name to park events");
-    const tried = { reason: cut(reason), attempts: Math.max(1, attempts) };
+    const tried = { reason: cutText(reason.replaceAll("\0", "\uFFFD"), Limits.parkReasonBytes), attempts: Math.max(1, attempts) };
     return "offset" in what ? this.#parkOffset(sessionId, what.offset, tried) : this.#parkSide(sessionId, what.deliveryId, tried);
   }
 
@@ -172,12 +172,4 @@ function single(segment: EncodedBatch, offset: Offset): { readonly bytes: Uint8A
   const index = Number(offset - segment.firstOffset);
   const start = index === 0 ? 0 : (segment.eventEnds[index - 1] ?? 0);
   return { bytes: segment.bytes.subarray(start, segment.eventEnds[index]), recordedAt: segment.recordedAt };
-}
-
-/** Text for PostgreSQL, not longer than is kept. */
-function cut(reason: string): string {
-  const text = reason.toWellFormed().replaceAll("\0", "\uFFFD");
-  let end = Math.min(text.length, Limits.parkReasonBytes);
-  while (Buffer.byteLength(text.slice(0, end)) > Limits.parkReasonBytes) end -= 1;
-  return text.slice(0, end).toWellFormed();
 }

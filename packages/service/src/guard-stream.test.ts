@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { guardStream } from "./guard-stream.ts";
 
@@ -43,6 +44,17 @@ describe("guardStream", () => {
     const { iterator, log } = source([1]);
     expect(await collect(guardStream(iterator, AbortSignal.abort()))).toEqual([]);
     expect(log).toEqual(["return"]);
+  });
+
+  test("tells that the call ran out of time, before it began and later", async () => {
+    const deadline = new ConnectError("out of time", Code.DeadlineExceeded);
+    await expect(collect(guardStream(source([1]).iterator, AbortSignal.abort(deadline)))).rejects.toBe(deadline);
+    const { iterator } = source([1]);
+    const abort = new AbortController();
+    const guarded = guardStream(iterator, abort.signal);
+    await guarded.next();
+    abort.abort(deadline);
+    await expect(guarded.next()).rejects.toBe(deadline);
   });
 
   test("passes an error on", async () => {

@@ -4,7 +4,7 @@ import { PassThrough } from "node:stream";
 import { createGzip } from "node:zlib";
 import { Limits, silentLogger } from "@warren/protocol";
 import { PublishService, SubscriptionService } from "@warren/protocol/v1";
-import { Http2Frames, RawHttp2 } from "@warren/testkit";
+import { envelope, Http2Frames, RawHttp2 } from "@warren/testkit";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { ConnectionLimits } from "./connection-guard.ts";
 import { HealthRegistry } from "./health.ts";
@@ -26,13 +26,6 @@ async function gzipBomb(bytes: number): Promise<Buffer> {
   await new Promise<void>((resolve) => gzip.end(resolve));
   await new Promise((resolve) => setImmediate(resolve));
   return Buffer.concat(parts);
-}
-
-function envelope(flags: number, body: Uint8Array, said = body.length): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(flags, 0);
-  head.writeUInt32BE(said, 1);
-  return Buffer.concat([head, body]);
 }
 
 describe("a hardened server", () => {

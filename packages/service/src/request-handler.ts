@@ -6,6 +6,7 @@ import { Limits, Times, type Logger } from "@warren/protocol";
 import { errorInterceptor } from "./connect-error.ts";
 import { mendMalformed } from "./mend-malformed.ts";
 import type { AnyRequest, AnyResponse } from "./plain-http.ts";
+import { strictJson } from "./strict-json.ts";
 
 /** More than an answer may have. */
 const neverCompressed = 0xffff_ffff;
@@ -49,7 +50,7 @@ export function createRequestHandler(options: RequestHandlerOptions): (request: 
 async function answer(handler: UniversalHandler, request: AnyRequest, response: AnyResponse, logger: Logger): Promise<void> {
   try {
     const call = universalRequestFromNodeRequest(request, response, undefined, undefined);
-    await universalResponseToNodeResponse(await mendMalformed(await handler(call)), response);
+    await universalResponseToNodeResponse(await mendMalformed(await handler(strictJson(call))), response);
   } catch (error) {
     refuse(response, error, logger);
   }

@@ -72,3 +72,11 @@ function encodeHeaders(entries: readonly (readonly [string, string])[]): Buffer 
     entries.flatMap(([name, value]) => [Buffer.of(0x10, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]),
   );
 }
+
+/** A message of a gRPC or Connect stream: flags (1: compressed), length, bytes. `said`: the length it claims. */
+export function envelope(flags: number, body: Uint8Array, said = body.length): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(flags, 0);
+  head.writeUInt32BE(said, 1);
+  return Buffer.concat([head, body]);
+}

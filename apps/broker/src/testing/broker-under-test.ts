@@ -14,6 +14,7 @@ export interface Deployment {
   start(options?: {
     readonly listen?: number;
     readonly archiveUrl?: string;
+    readonly databaseUrl?: string;
     readonly logger?: Logger;
     readonly retireAfterMs?: number;
   }): Promise<Broker>;
@@ -39,11 +40,11 @@ export async function deploy(
   return {
     namespace,
     exchange,
-    async start({ listen = 0, archiveUrl, logger = silentLogger, retireAfterMs = 0 } = {}) {
+    async start({ listen = 0, archiveUrl, databaseUrl = inject("databaseUrl"), logger = silentLogger, retireAfterMs = 0 } = {}) {
       const broker = openBroker(
         {
           amqpUrl: inject("amqpUrl"),
-          databaseUrl: inject("databaseUrl"),
+          databaseUrl,
           listen: { host: "127.0.0.1", port: listen },
           namespace,
           exchange,
