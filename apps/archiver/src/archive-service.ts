@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs, timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ArchivedEvent, ArchiveFilter, ArchiveStore } from "@warren/event-store/archive";
 import { checkPatterns, WarrenError } from "@warren/protocol";
@@ -46,11 +46,20 @@ export function archiveService(store: ArchiveStore): ServiceImpl<typeof ArchiveS
 function toFilter(filter: FilterMessage | undefined): ArchiveFilter {
   const patterns = filter?.patterns ?? [];
   if (patterns.length > 0) checkPatterns(patterns);
-  const [fromTime, toTime] = [filter?.fromTime, filter?.toTime].map((time) => (time === undefined ? undefined : timestampMs(time)));
-  if (fromTime !== undefined && toTime !== undefined && fromTime > toTime)
+  const fromTime = toTime("from_time", filter?.fromTime);
+  const untilTime = toTime("to_time", filter?.toTime);
+  if (fromTime !== undefined && untilTime !== undefined && fromTime > untilTime)
     throw new WarrenError("REQUEST_INVALID", "from_time is after to_time");
   checkText("source", filter?.source ?? "");
-  return { patterns, source: filter?.source === "" ? undefined : filter?.source, fromTime, toTime };
+  return { patterns, source: filter?.source === "" ? undefined : filter?.source, fromTime, toTime: untilTime };
+}
+
+/** Years 1 to 9999, as google.protobuf.Timestamp has it: PostgreSQL ends not far behind. */
+function toTime(name: string, time: Timestamp | undefined): number | undefined {
+  if (time === undefined) return undefined;
+  const ms = timestampMs(time);
+  if (ms >= -62_135_596_800_000 && ms < 253_402_300_800_000) return ms;
+  throw new WarrenError("REQUEST_INVALID", `${name} is outside the years 1 to 9999`);
 }
 
 /** No stored text has a NUL, and PostgreSQL refuses to compare with one. */

@@ -56,6 +56,14 @@ describe("encodeEvent()", () => {
   });
 });
 
+test("what is no text is told with its kind, whatever the types of the program let pass", () => {
+  const from = (more: object) => () =>
+    void encodeEvent({ ...toEvent({ type: "a.b", source: "/s" }, { id: "1", now: new Date(0) }), ...more });
+  expect(from({ extensions: { x: 7 } })).toThrow("extension x is a number, not a text");
+  expect(from({ type: 7 })).toThrow("type is a number");
+  expect(from({ subject: 7n })).toThrow("subject is a bigint, not a text");
+});
+
 describe("Times", () => {
   test("are in the order that they must have among themselves", () => {
     expect(Times.http2PingMs + Times.http2PingTimeoutMs).toBeLessThan(Times.sessionMs);

@@ -93,6 +93,7 @@ export function checkEventToPublish(event: EventAttributes): void {
 }
 
 function wrongType(type: string): string | undefined {
+  if (typeof type !== "string") return `type is a ${typeof type}; give one like "order.created"`;
   const words = type.split(".");
   if (type === "") return 'type is empty; give one like "order.created"';
   if (utf8.encode(type).length > Limits.typeBytes) return `type has more than ${Limits.typeBytes} bytes`;
@@ -119,6 +120,8 @@ function wrongAttributes(event: EventAttributes): string | undefined {
 }
 
 function wrongText(name: string, value: string, limit: number): string | undefined {
+  // A program without types may give anything.
+  if (typeof value !== "string") return `${name} is a ${typeof value}, not a text`;
   if (!value.isWellFormed()) return `${name} is not valid Unicode`;
   if (value.includes("\0")) return `${name} has a NUL character`;
   return utf8.encode(value).length > limit ? `${name} has more than ${limit} bytes` : undefined;

@@ -1,6 +1,7 @@
 import type { EventLog } from "@warren/event-store";
 import {
   assert,
+  cutText,
   isWarrenError,
   Limits,
   raiseMark,

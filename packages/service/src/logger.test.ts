@@ -24,7 +24,7 @@ describe("createLogger", () => {
     ]);
   });
 
-  test("masks passwords wherever they stand", () => {
+  test("S20: masks passwords wherever they stand", () => {
     const { logger, lines } = capture();
     const error = new Error("connect amqp://u:canary@h failed", { cause: new Error("postgres://u:canary@h/d") });
     logger.warn("away amqp://u:canary@h", { url: "amqp://u:canary@h", nested: { url: "amqp://u:canary@h" }, error });
@@ -34,7 +34,7 @@ describe("createLogger", () => {
     expect(lines.join("")).toContain("u:***@h");
   });
 
-  test("escapes control characters, so that a name cannot forge a line", () => {
+  test("S26: escapes control characters, so that a name cannot forge a line", () => {
     const { logger, lines, parsed } = capture();
     logger.info("opened", { consumer: 'a\n{"level":"error"}\u001b[31m' });
     expect(lines).toHaveLength(1);

@@ -1,5 +1,6 @@
 import { connect as connectHttp2 } from "node:http2";
-import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
+import { ConnectError, createClient, type Client } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AckMode, AdminService, PublishService, SubscriptionService, type OpenSchema, type QuarantinedEvent } from "@warren/protocol/v1";
@@ -126,7 +127,7 @@ export class World {
       stream.on("error", () => undefined);
       stream.on("close", () => {
         session.destroy();
-        resolve(status === undefined ? `reset ${stream.rstCode}` : nameOf(Number(status)));
+        resolve(status === undefined ? `reset ${stream.rstCode}` : statusName(Number(status)));
       });
       stream.resume();
       stream.end(body);
@@ -140,9 +141,9 @@ export class World {
   }
 }
 
-/** A code as it stands on the wire of Connect. */
-export function nameOf(code: Code): string {
-  return (Code[code] ?? "ok").replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+/** A status of gRPC as Connect writes it. */
+function statusName(status: number): string {
+  return status === 0 ? "ok" : codeToString(status);
 }
 
 /** What a call gave, or its status and Warren's code. */
@@ -157,5 +158,5 @@ export async function outcome(call: () => Promise<string>): Promise<string> {
 /** Status and Warren's code of an error of a call. */
 export function describeError(error: unknown): string {
   const { code, metadata } = ConnectError.from(error);
-  return `${nameOf(code)} ${metadata.get("warren-code") ?? ""}`.trim();
+  return `${codeToString(code)} ${metadata.get("warren-code") ?? ""}`.trim();
 }
