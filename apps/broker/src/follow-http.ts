@@ -5,6 +5,7 @@ import { isWarrenError, WarrenError, type Clock, type Logger } from "@warren/pro
 import { AckMode, OpenSchema, SubscribeResponseSchema, type Open } from "@warren/protocol/v1";
 import type { Frame, Session, Subscriptions } from "@warren/receiver-core";
 import { toConnectError, type AnyRequest, type AnyResponse } from "@warren/service";
+import { cutWhenStuck } from "./cut-when-stuck.ts";
 import { frameToResponse } from "./frame-to-response.ts";
 import { toNewSubscription } from "./open-request.ts";
 
@@ -50,10 +51,12 @@ async function serve(
   const session = subscriptions.newSubscription(toNewSubscription(open, exchange, clock.wallMs()));
   const stop = (): void => session.stop("stream-ended");
   response.on("close", stop);
+  const stopWatching = cutWhenStuck(session, clock, () => void response.destroy());
   try {
     await write(session, response, sse);
   } finally {
     stop();
+    stopWatching();
   }
   response.end();
 }

@@ -1,8 +1,9 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { isWarrenError, WarrenError, type Clock, type Codec, type Logger } from "@warren/protocol";
 import type { AckRequest, ParkRequest, SubscribeRequest, SubscribeResponse, SubscriptionService } from "@warren/protocol/v1";
 import type { AckCommand, ParkCommand, Session, Subscriptions } from "@warren/receiver-core";
-import { guardStream, isMalformed } from "@warren/service";
+import { guardStream, hangUp, isMalformed } from "@warren/service";
+import { cutWhenStuck } from "./cut-when-stuck.ts";
 import { frameToResponse, toSettled } from "./frame-to-response.ts";
 import { toNewSubscription } from "./open-request.ts";
 
@@ -30,12 +31,12 @@ export function subscriptionService(deps: SubscriptionServiceDeps): ServiceImpl<
         failure = error;
         session.stop("failed");
       });
-      yield* responses(session, codecOf(context.requestHeader), context.signal);
+      yield* responses(session, context, clock);
       if (failure !== undefined) throw failure;
     },
     async *follow({ open }, context) {
       const session = subscriptions.newSubscription(toNewSubscription(open, exchange, clock.wallMs()));
-      yield* responses(session, codecOf(context.requestHeader), context.signal);
+      yield* responses(session, context, clock);
     },
     async ack(request, { signal }) {
       return toSettled(await subscriptions.ack(request.sessionId, toAck(request), { signal }));
@@ -52,12 +53,15 @@ function codecOf(headers: Headers): Codec {
 }
 
 /** One frame per wish of the stream: back-pressure reaches the consumer's machine. */
-async function* responses(session: Session, codec: Codec, signal: AbortSignal): AsyncGenerator<SubscribeResponse> {
-  const frames = guardStream(session.frames(), signal);
+async function* responses(session: Session, context: HandlerContext, clock: Clock): AsyncGenerator<SubscribeResponse> {
+  const codec = codecOf(context.requestHeader);
+  const frames = guardStream(session.frames(), context.signal);
+  const stopWatching = cutWhenStuck(session, clock, context.values.get(hangUp));
   try {
     for await (const frame of frames) yield frameToResponse(frame, codec);
   } finally {
     session.stop("stream-ended");
+    stopWatching();
   }
 }
 

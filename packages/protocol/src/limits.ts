@@ -106,6 +106,8 @@ export const Times = {
   /** The least and the most a session may ask for. */
   sessionMinMs: 1_000,
   sessionMaxMs: 86_400_000,
+  /** After its session ended, a stream has so long to hand over what was written; then it is cut. */
+  streamEndMs: 5_000,
   /** Between two take-overs of one name. */
   takeOverMs: 200,
   /** Before the place in time of a consumer that migrates without an event both logs hold. */

@@ -111,6 +111,8 @@ export type Frame =
 export interface Session {
   /** Known from the start; named in `opened`. */
   readonly sessionId: string;
+  /** Aborts when the session has ended, with the reason. Frames that were made before still come. */
+  readonly signal: AbortSignal;
   /**
    * The frames, one at a time: asking for the next one means the last one was handed to the stream (back-pressure). Ends without an error when
    * `stop` was called, else throws the WarrenError that ended the session. To be iterated once. `return()` stops the subscriber.

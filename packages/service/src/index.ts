@@ -12,6 +12,7 @@ export { errorCodeHeader, errorInterceptor, isMalformed, toConnectError } from "
 export { guardStream } from "./guard-stream.ts";
 export { HealthRegistry, pollHealth, type HealthPart, type PolledPart } from "./health.ts";
 export { createLogger, type LoggerOptions } from "./logger.ts";
+export { hangUp } from "./request-handler.ts";
 export { createMetrics, type Metrics, type Observation } from "./metrics.ts";
 export { runService, type Runnable } from "./run-service.ts";
 export type { AnyRequest, AnyResponse, PlainHttpOptions } from "./plain-http.ts";

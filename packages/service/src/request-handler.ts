@@ -1,5 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-import { createConnectRouter, type ConnectRouter } from "@connectrpc/connect";
+import { createConnectRouter, createContextKey, createContextValues, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { Limits, Times, type Logger } from "@warren/protocol";
@@ -18,6 +18,9 @@ export interface RequestHandlerOptions {
   readonly fallback: (request: AnyRequest, response: AnyResponse) => void;
   readonly logger: Logger;
 }
+
+/** In a call's context: ends its stream at once, whatever waits to be sent. For a peer that reads nothing: its handler hangs in a write and cannot end by itself. */
+export const hangUp = createContextKey<() => void>(() => undefined);
 
 /**
  * Answers every request of both HTTP servers; never throws. It stands in the place of connectNodeAdapter, which throws out of the `request` event (and so ends the
@@ -49,7 +52,8 @@ export function createRequestHandler(options: RequestHandlerOptions): (request: 
 
 async function answer(handler: UniversalHandler, request: AnyRequest, response: AnyResponse, logger: Logger): Promise<void> {
   try {
-    const call = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    const values = createContextValues().set(hangUp, () => void response.destroy());
+    const call = universalRequestFromNodeRequest(request, response, undefined, values);
     await universalResponseToNodeResponse(await mendMalformed(await handler(strictJson(call))), response);
   } catch (error) {
     refuse(response, error, logger);
