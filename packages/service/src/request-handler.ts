@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import { createConnectRouter, createContextKey, createContextValues, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
@@ -52,12 +52,19 @@ export function createRequestHandler(options: RequestHandlerOptions): (request: 
 
 async function answer(handler: UniversalHandler, request: AnyRequest, response: AnyResponse, logger: Logger): Promise<void> {
   try {
-    const values = createContextValues().set(hangUp, () => void response.destroy());
+    const values = createContextValues().set(hangUp, () => cut(response));
     const call = universalRequestFromNodeRequest(request, response, undefined, values);
     await universalResponseToNodeResponse(await mendMalformed(await handler(strictJson(call))), response);
   } catch (error) {
     refuse(response, error, logger);
   }
+}
+
+/** Tells an HTTP/2 peer that its stream is over; one that speaks HTTP/1.1 loses its connection. */
+function cut(response: AnyResponse): void {
+  const { stream } = response as { readonly stream?: ServerHttp2Stream };
+  stream?.close(constants.NGHTTP2_CANCEL);
+  response.destroy();
 }
 
 /** Before the headers: a bad request, for example a `Host` that is none. After them: the client went away. */

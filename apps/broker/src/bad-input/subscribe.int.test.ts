@@ -224,7 +224,10 @@ async function startBelowRetention(): Promise<string> {
     const index = receivers.findIndex(({ config }) => config?.patterns.includes("kept.#"));
     const schema = schemaName(world.deployment.namespace, "broker");
     const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "test", logger: silentLogger });
-    await createPostgresEventLog(database).prune(BigInt(index + 1), 3n, "by hand");
+    const log = createPostgresEventLog(database);
+    const receiverId = BigInt(index + 1);
+    const { epoch } = await log.status(receiverId);
+    await log.prune({ receiverId, epoch, beforeOffset: 3n, reason: "by hand", maxEvents: 100 });
     await database.close();
     const { url } = await world.deployment.start();
     const late = world.session({ consumer: "late", receiver: open.receiver, start: after(0n) }, url);

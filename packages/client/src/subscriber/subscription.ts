@@ -1,4 +1,14 @@
-import { backoffDelay, recordedAtOf, Times, WarrenError, type Clock, type ErrorCode, type Offset, type Timer } from "@warren/protocol";
+import {
+  backoffDelay,
+  isWarrenError,
+  recordedAtOf,
+  Times,
+  WarrenError,
+  type Clock,
+  type ErrorCode,
+  type Offset,
+  type Timer,
+} from "@warren/protocol";
 import type { Event, EventBatch, Gap, Refused, SideDelivery, SubscribeResponse } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
 import {
@@ -203,7 +213,8 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
       }
       this.#lastError = undefined;
     } catch (error) {
-      this.#lastError = fromConnectError(error);
+      // We gave it up ourselves: the transport only knows that it was cancelled.
+      this.#lastError = isWarrenError(abort.signal.reason) ? abort.signal.reason : fromConnectError(error);
       ({ code } = this.#lastError);
     }
     abort.abort();
