@@ -1,6 +1,7 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { freePorts, testNamespace } from "@warren/testkit";
+import { describe, expect, inject, test, vi } from "vitest";
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 
@@ -16,5 +17,30 @@ describe("the command's exit code", () => {
     expect(warren("serve", "broker")).toMatchObject({ status: 78, stderr: expect.stringContaining("WARREN_AMQP_URL is not set") });
     expect(warren("no-such-command").status).toBe(1);
     expect(warren("--help").status).toBe(0);
+  });
+
+  test("is 0 after SIGTERM and SIGINT: a server drains, a subscriber says what it acked", async () => {
+    const [port = 0] = await freePorts(1);
+    const env = {
+      PATH: process.env["PATH"],
+      WARREN_AMQP_URL: inject("amqpUrl"),
+      WARREN_DATABASE_URL: inject("databaseUrl"),
+      WARREN_NAMESPACE: testNamespace(),
+      WARREN_LISTEN: `127.0.0.1:${port}`,
+    };
+    const start = (...args: readonly string[]) => {
+      const child = spawn(process.execPath, [main, ...args], { env, stdio: ["ignore", "ignore", "pipe"] });
+      let said = "";
+      child.stderr.on("data", (data: Buffer) => (said += data.toString()));
+      return { child, said: () => said, ended: new Promise((resolve) => child.once("exit", resolve)) };
+    };
+    const server = start("serve", "archiver");
+    // No broker: it tries again and again.
+    const subscriber = start("sub", "#", "--broker", "http://127.0.0.1:1");
+    await vi.waitFor(async () => expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200), { timeout: 30_000 });
+    await vi.waitFor(() => expect(subscriber.said()).toContain("disconnected"), { timeout: 30_000 });
+    server.child.kill("SIGTERM");
+    subscriber.child.kill("SIGINT");
+    expect([await server.ended, await subscriber.ended]).toEqual([0, 0]);
   });
 });

@@ -1,7 +1,5 @@
 import { createLogger } from "@warren/service";
 import type { Command } from "commander";
-import { startDevSystem } from "../dev/dev-system.ts";
-import { tour } from "../dev/tour.ts";
 import { print } from "../output.ts";
 import { setExitCode } from "../exit-code.ts";
 
@@ -40,6 +38,9 @@ async function dev(options: DevCommandOptions): Promise<void> {
   const logger = createLogger({ name: "warren", level: "warn", pretty: true });
   // A run that ends by itself must not meet whatever else listens.
   const once = options.once === true;
+  // Not before it is needed: embedded PostgreSQL ends the process at the first SIGINT or SIGTERM, before other commands could end in peace.
+  const { startDevSystem } = await import("../dev/dev-system.ts");
+  const { tour } = await import("../dev/tour.ts");
   const system = await startDevSystem({
     brokerPort: once ? 0 : Number(options.port),
     archiverPort: once ? 0 : Number(options.archiverPort),
