@@ -34,7 +34,9 @@ export class OffsetWriter {
   /** Newest offset told for each name, so that a late question is answered at once. */
   readonly #newest = new Map<string, Saved>();
   #waiters: Waiter[] = [];
-  #cleanWaiters: (() => void)[] = [];
+  /** Who waits for a flush, by its ticket. */
+  readonly #flushes = new Map<number, () => void>();
+  #tickets = 0;
   #state: CoalescerState = cleanCoalescer;
 
   constructor(deps: OffsetWriterDeps) {
@@ -72,19 +74,21 @@ export class OffsetWriter {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when everything acked so far is saved; waits while the database is away, until `stop`. */
+  /** Resolves when everything acked so far is saved, whatever is acked meanwhile; waits while the database is away, until `stop`. */
   async flush(): Promise<void> {
     if (this.#abort.signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#cleanWaiters.push(resolve);
-    this.#dispatch({ kind: "flush" });
+    this.#tickets += 1;
+    this.#flushes.set(this.#tickets, resolve);
+    this.#dispatch({ kind: "flush", ticket: this.#tickets });
     await promise;
   }
 
   /** Saves nothing more; a save under way may still happen. Waiters of `flush` go on. Twice is fine. */
   stop(): void {
     this.#abort.abort(new WarrenError("CLOSED", "offsets are not saved any more"));
-    this.#clean();
+    for (const resolve of this.#flushes.values()) resolve();
+    this.#flushes.clear();
   }
 
   #dispatch(input: CoalescerInput): void {
@@ -104,8 +108,9 @@ export class OffsetWriter {
       case "told":
         this.#told({ ...effect.result, sessionToken: effect.sessionToken });
         return;
-      case "clean":
-        this.#clean();
+      case "flushed":
+        this.#flushes.get(effect.ticket)?.();
+        this.#flushes.delete(effect.ticket);
     }
   }
 
@@ -131,12 +136,6 @@ export class OffsetWriter {
       if (done) waiter.settle(saved);
     }
     for (const listener of this.#listeners) listener(saved);
-  }
-
-  #clean(): void {
-    const waiters = this.#cleanWaiters;
-    this.#cleanWaiters = [];
-    for (const resolve of waiters) resolve();
   }
 }
 

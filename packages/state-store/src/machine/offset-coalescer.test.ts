@@ -34,11 +34,7 @@ describe("stepCoalescer()", () => {
         ],
       },
     ]);
-    expect(driver.do({ kind: "saved", results: [saved("a", 3n), saved("b", 7n)] }).map(({ kind }) => kind)).toEqual([
-      "told",
-      "told",
-      "clean",
-    ]);
+    expect(driver.do({ kind: "saved", results: [saved("a", 3n), saved("b", 7n)] }).map(({ kind }) => kind)).toEqual(["told", "told"]);
   });
 
   test("waits again when its timer fires early", () => {
@@ -53,17 +49,48 @@ describe("stepCoalescer()", () => {
   test("has one save under way, and saves what came meanwhile next", () => {
     const driver = new Driver();
     driver.ack("a", 1n);
-    expect(driver.do({ kind: "flush" })).toMatchObject([{ kind: "save" }]);
+    expect(driver.do({ kind: "flush", ticket: 1 })).toMatchObject([{ kind: "save" }]);
     expect(driver.ack("a", 2n)).toEqual([]);
-    expect(driver.do({ kind: "flush" })).toEqual([]);
-    expect(driver.do({ kind: "saved", results: [saved("a", 1n)] }).map(({ kind }) => kind)).toEqual(["told", "save"]);
+    expect(driver.do({ kind: "flush", ticket: 1 })).toEqual([]);
+    expect(driver.do({ kind: "saved", results: [saved("a", 1n)] }).map(({ kind }) => kind)).toEqual(["told", "flushed", "save"]);
+  });
+
+  test("a flush ends when what was acked before it is saved, however much is acked meanwhile", () => {
+    const driver = new Driver();
+    expect(driver.do({ kind: "flush", ticket: 1 })).toEqual([{ kind: "flushed", ticket: 1 }]);
+    driver.ack("busy", 1n);
+    driver.do({ kind: "flush", ticket: 2 });
+    driver.ack("busy", 2n);
+    // What it waits for is not under way yet: that comes with the next save.
+    driver.do({ kind: "flush", ticket: 3 });
+    const kinds = (effects: readonly CoalescerEffect[]) => effects.map((each) => (each.kind === "flushed" ? each.ticket : each.kind));
+    driver.ack("busy", 3n);
+    expect(kinds(driver.do({ kind: "saved", results: [saved("busy", 1n)] }))).toEqual(["told", 2, "save"]);
+    driver.ack("busy", 4n);
+    expect(kinds(driver.do({ kind: "saved", results: [saved("busy", 3n)] }))).toEqual(["told", 3, "wake"]);
+  });
+
+  test("W11: a flush outlives a save that failed", () => {
+    const driver = new Driver();
+    driver.ack("a", 1n);
+    driver.do({ kind: "flush", ticket: 1 });
+    driver.ack("a", 2n);
+    driver.do({ kind: "failed", retryMs: 50 });
+    driver.now = 50;
+    expect(driver.do({ kind: "due" })).toMatchObject([{ kind: "save", saves: [{ ackedOffset: 2n }] }]);
+    driver.ack("a", 3n);
+    expect(driver.do({ kind: "saved", results: [saved("a", 2n)] })).toMatchObject([
+      { kind: "told" },
+      { kind: "flushed", ticket: 1 },
+      { kind: "wake" },
+    ]);
   });
 
   test("W11: keeps what could not be saved, and a newer ack of the same name wins", () => {
     const driver = new Driver();
     driver.ack("a", 1n);
     driver.ack("b", 1n);
-    driver.do({ kind: "flush" });
+    driver.do({ kind: "flush", ticket: 1 });
     driver.ack("a", 5n);
     expect(driver.do({ kind: "failed", retryMs: 50 })).toEqual([{ kind: "wake", afterMs: 50 }]);
     driver.now = 50;
@@ -83,7 +110,7 @@ describe("stepCoalescer()", () => {
     driver.ack("a", 9n, 1n);
     driver.ack("a", 4n, 2n);
     driver.ack("a", 8n, 1n);
-    expect(driver.do({ kind: "flush" })).toMatchObject([{ kind: "save", saves: [{ sessionToken: 2n, ackedOffset: 4n }] }]);
+    expect(driver.do({ kind: "flush", ticket: 1 })).toMatchObject([{ kind: "save", saves: [{ sessionToken: 2n, ackedOffset: 4n }] }]);
   });
 
   test("W7: whatever fails, the last ack of each name is saved in the end, and saves never go back", () => {
@@ -109,7 +136,7 @@ describe("stepCoalescer()", () => {
           driver.now += 60;
           answer(driver.do({ kind: "due" }), fails);
         }
-        answer(driver.do({ kind: "flush" }), false);
+        answer(driver.do({ kind: "flush", ticket: 1 }), false);
         expect(stored).toEqual(acked);
       }),
     );

@@ -12,15 +12,18 @@ export interface CoalescerState {
   readonly saving: readonly OffsetSave[];
   readonly dueAt: number | undefined;
   readonly attempt: number;
-  /** Someone waits for everything to be saved: no delay. */
-  readonly flushing: boolean;
+  /** Saves begun so far: the number of the newest one. */
+  readonly started: number;
+  /** Who waits, each for the save of that number; while anyone does, no save is delayed. */
+  readonly flushes: readonly { readonly ticket: number; readonly save: number }[];
 }
 
 /** What happened. */
 export type CoalescerInput =
   | { readonly kind: "acked"; readonly save: OffsetSave }
   | { readonly kind: "due" }
-  | { readonly kind: "flush" }
+  /** Save at once; `flushed` with the same ticket tells when everything acked so far is saved. */
+  | { readonly kind: "flush"; readonly ticket: number }
   | { readonly kind: "saved"; readonly results: readonly SaveResult[] }
   /** `retryMs`: how long to wait before trying again. */
   | { readonly kind: "failed"; readonly retryMs: number };
@@ -31,8 +34,7 @@ export type CoalescerEffect =
   /** Wake with `due` after so many milliseconds. */
   | { readonly kind: "wake"; readonly afterMs: number }
   | { readonly kind: "told"; readonly result: SaveResult; readonly sessionToken: bigint }
-  /** Nothing is unsaved or under way. */
-  | { readonly kind: "clean" };
+  | { readonly kind: "flushed"; readonly ticket: number };
 
 /** A state and what to do now, in order. */
 export interface CoalescerStep {
@@ -41,7 +43,14 @@ export interface CoalescerStep {
 }
 
 /** Nothing to save. */
-export const cleanCoalescer: CoalescerState = { unsaved: new Map(), saving: [], dueAt: undefined, attempt: 0, flushing: false };
+export const cleanCoalescer: CoalescerState = {
+  unsaved: new Map(),
+  saving: [],
+  dueAt: undefined,
+  attempt: 0,
+  started: 0,
+  flushes: [],
+};
 
 /** One step. `delayMs`: how long the first unsaved ack of a batch waits for more. */
 export function stepCoalescer(state: CoalescerState, input: CoalescerInput, now: number, delayMs: number): CoalescerStep {
@@ -54,16 +63,16 @@ export function stepCoalescer(state: CoalescerState, input: CoalescerInput, now:
       if (now < state.dueAt) return { state, effects: [{ kind: "wake", afterMs: state.dueAt - now }] };
       return save({ ...state, dueAt: undefined });
     case "flush":
-      if (state.unsaved.size === 0 && state.saving.length === 0) return { state, effects: [{ kind: "clean" }] };
-      return save({ ...state, flushing: true, dueAt: undefined });
+      return flush(state, input.ticket);
     case "saved":
       return saved(state, input.results, now, delayMs);
     case "failed": {
       // What was being saved goes back, unless something newer is there.
       const unsaved = new Map(state.saving.map((each) => [each.name, each]));
       for (const each of state.unsaved.values()) put(unsaved, each);
+      const flushes = state.flushes.map(({ ticket }) => ({ ticket, save: state.started + 1 }));
       return {
-        state: { ...state, unsaved, saving: [], attempt: state.attempt + 1, dueAt: now + input.retryMs },
+        state: { ...state, unsaved, saving: [], flushes, attempt: state.attempt + 1, dueAt: now + input.retryMs },
         effects: [{ kind: "wake", afterMs: input.retryMs }],
       };
     }
@@ -91,20 +100,30 @@ function acked(state: CoalescerState, next: OffsetSave, now: number, delayMs: nu
   return { state: { ...grown, dueAt: now + delayMs }, effects: [{ kind: "wake", afterMs: delayMs }] };
 }
 
+/** Not until nothing is unsaved: while others ack all the time that may be never. */
+function flush(state: CoalescerState, ticket: number): CoalescerStep {
+  if (state.unsaved.size === 0 && state.saving.length === 0) return { state, effects: [{ kind: "flushed", ticket }] };
+  const last = state.unsaved.size > 0 ? state.started + 1 : state.started;
+  return save({ ...state, flushes: [...state.flushes, { ticket, save: last }], dueAt: undefined });
+}
+
 function save(state: CoalescerState): CoalescerStep {
   if (state.saving.length > 0 || state.unsaved.size === 0) return { state, effects: [] };
   const saving = [...state.unsaved.values()];
-  return { state: { ...state, unsaved: new Map(), saving }, effects: [{ kind: "save", saves: saving }] };
+  return { state: { ...state, unsaved: new Map(), saving, started: state.started + 1 }, effects: [{ kind: "save", saves: saving }] };
 }
 
 function saved(state: CoalescerState, results: readonly SaveResult[], now: number, delayMs: number): CoalescerStep {
   const tokens = new Map<string, bigint>(state.saving.map(({ name, sessionToken }) => [name, sessionToken]));
   const told: CoalescerEffect[] = results.map((result) => ({ kind: "told", result, sessionToken: tokens.get(result.name) ?? 0n }));
-  const rest: CoalescerState = { ...state, saving: [], attempt: 0 };
-  if (rest.unsaved.size === 0) return { state: { ...rest, flushing: false }, effects: [...told, { kind: "clean" }] };
-  if (rest.flushing) {
+  const done = state.flushes.filter((each) => each.save <= state.started);
+  const flushes = state.flushes.filter((each) => each.save > state.started);
+  const effects: readonly CoalescerEffect[] = [...told, ...done.map(({ ticket }) => ({ kind: "flushed" as const, ticket }))];
+  const rest: CoalescerState = { ...state, saving: [], attempt: 0, flushes };
+  if (rest.unsaved.size === 0) return { state: rest, effects };
+  if (flushes.length > 0) {
     const next = save(rest);
-    return { state: next.state, effects: [...told, ...next.effects] };
+    return { state: next.state, effects: [...effects, ...next.effects] };
   }
-  return { state: { ...rest, dueAt: now + delayMs }, effects: [...told, { kind: "wake", afterMs: delayMs }] };
+  return { state: { ...rest, dueAt: now + delayMs }, effects: [...effects, { kind: "wake", afterMs: delayMs }] };
 }
