@@ -106,7 +106,7 @@ export interface MessagePublisher {
 
 /** Options of a publisher. */
 export interface MessagePublisherOptions {
-  /** Default 10 000 ms. */
+  /** Default `Times.publishConfirmMs`, 15 000 ms. Counts from `publish`, also while RabbitMQ is away or blocks publishing. */
   readonly confirmTimeoutMs?: number | undefined;
   /** The exchange must exist; it is checked passively on each connect, so that a wrong name is a typed error and not a closed channel. */
   readonly exchange: string;

@@ -1,11 +1,17 @@
 import { WarrenError } from "@warren/protocol";
 import { packContentType, packEvents, toCloudEventMessage } from "@warren/protocol/amqp";
-import type { MessagePublisher, OutgoingMessage, Transport } from "@warren/transport";
+import type { MessagePublisher, MessagePublisherOptions, OutgoingMessage, Transport } from "@warren/transport";
 import type { EventOutcome, Sender } from "./sender.ts";
 
+/** How to send over AMQP. */
+export interface AmqpSenderOptions extends MessagePublisherOptions {
+  readonly packing: boolean;
+}
+
 /** Sends over AMQP: packs, or with `packing: false` one plain CloudEvents message for each event. */
-export function amqpSender(transport: Transport, exchange: string, packing: boolean): Sender {
-  const publisher: MessagePublisher = transport.createPublisher({ exchange });
+export function amqpSender(transport: Transport, { packing, ...options }: AmqpSenderOptions): Sender {
+  const { exchange } = options;
+  const publisher: MessagePublisher = transport.createPublisher(options);
   return {
     async send(events) {
       if (!packing) return Promise.all(events.map(({ event }) => publisher.publish({ exchange, ...toCloudEventMessage(event) })));

@@ -16,6 +16,11 @@ export type PublisherOptions = (
   readonly exchange?: string | undefined;
   /** Default true: events that wait at the same moment travel in one AMQP message. False when foreign programs read the exchange. */
   readonly packing?: boolean | undefined;
+  /**
+   * How long to wait for RabbitMQ's confirm, in milliseconds, also while it is away or blocks publishing. Default 15 000. Not used with `brokerUrl`: there the
+   * broker's deadline counts.
+   */
+  readonly confirmTimeoutMs?: number | undefined;
 };
 
 /** A published event: RabbitMQ has it durably. */
@@ -160,10 +165,10 @@ class BatchingPublisher implements Publisher {
   }
 
   async #open(): Promise<Sender> {
-    const { exchange = "warren.events", packing = true } = this.#options;
+    const { exchange = "warren.events", packing = true, confirmTimeoutMs } = this.#options;
     if ("brokerUrl" in this.#options) return brokerSender(this.#options.brokerUrl);
     const transport = "transport" in this.#options ? this.#options.transport : await openAmqp(this.#options.amqpUrl, "warren publisher");
-    return amqpSender(transport, exchange, packing);
+    return amqpSender(transport, { exchange, confirmTimeoutMs, packing });
   }
 }
 

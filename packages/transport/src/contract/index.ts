@@ -318,6 +318,56 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
       expect(await sender.publish(message("2"))).toEqual({ kind: "ok" });
     });
 
+    test("W10: a message that cannot be sent is rejected at its own deadline, and a drain ends with it", async () => {
+      const sender = transport.createPublisher({ exchange: `${exchange}.missing`, confirmTimeoutMs: 300 });
+      const outcome = sender.publish(message("1"));
+      const drained = sender.drain();
+      expect(await outcome).toMatchObject({ kind: "rejected", error: { code: "TRANSPORT_UNAVAILABLE" } });
+      await drained;
+      expect(sender.pendingBytes).toBe(0);
+    });
+
+    test("W10: closing settles what is under way, and ends a drain", async () => {
+      const sender = transport.createPublisher({ exchange: `${exchange}.missing` });
+      const outcomes = Promise.all([sender.publish(message("1")), sender.publish(message("2"))]);
+      const drained = sender.drain();
+      await sender.close();
+      for (const { kind } of await outcomes) expect(kind).toBe("rejected");
+      await drained;
+    });
+
+    test("W10: messages that are sent again after a lost connection keep their order", async () => {
+      const recorder = new Recorder();
+      const sender = await publisher();
+      const ids = Array.from({ length: 300 }, (_, n) => String(n));
+      const outcomes = Promise.all(ids.map((id) => sender.publish(message(id))));
+      consume(recorder, { prefetch: 2_000 });
+      await subject.faults.resetConnection(`${exchange}.q`);
+      const more = ["later 1", "later 2"];
+      const after = Promise.all(more.map((id) => sender.publish(message(id))));
+      for (const outcome of [...(await outcomes), ...(await after)]) expect(outcome).toEqual({ kind: "ok" });
+      const first = (): readonly string[] => [
+        ...new Set(recorder.lines.filter((line) => /^(got|again) /.test(line)).map((line) => line.replace(/^\w+ /, ""))),
+      ];
+      await vi.waitFor(() => expect(first()).toHaveLength(ids.length + more.length), { timeout: 20_000 });
+      expect(first()).toEqual([...ids, ...more]);
+    });
+
+    test("a channel that RabbitMQ closes takes no other channel with it", async () => {
+      const [one, two] = [new Recorder(), new Recorder()];
+      consume(one);
+      const queue = `${exchange}.other`;
+      consume(two, { topology: topology(["#"], queue) });
+      await Promise.all([one.until("opened 1"), two.until("opened 1")]);
+      await subject.faults.closeChannel(`${exchange}.q`);
+      await one.until("opened 2");
+      const sender = transport.createPublisher({ exchange });
+      expect(await sender.publish(message("1"))).toEqual({ kind: "ok" });
+      await Promise.all([one.until("got 1"), two.until("got 1")]);
+      expect(two.lines).toEqual(["opened 1", "got 1"]);
+      expect(one.lines).toEqual(["opened 1", "closed 1 channel-error", "opened 2", "got 1"]);
+    });
+
     test("a closed publisher takes nothing", async () => {
       const sender = await publisher();
       await sender.drain();

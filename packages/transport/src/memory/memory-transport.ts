@@ -262,7 +262,6 @@ class MemoryPublisher implements MessagePublisher {
       const text = `no queue of exchange ${exchange} takes ${routingKey}; is the archiver running, and did its queue keep its binding?`;
       this.#settle(pending, routed ? { kind: "ok" } : { kind: "rejected", error: new WarrenError("UNROUTABLE", text) });
     }
-    for (const resolve of this.#emptied.splice(0)) resolve();
   }
 
   #outOfTime(pending: Pending): void {
@@ -279,5 +278,6 @@ class MemoryPublisher implements MessagePublisher {
     this.#bytes -= pending.message.body.length;
     pending.deadline.cancel();
     pending.settle(outcome);
+    if (this.#pending.length === 0) for (const resolve of this.#emptied.splice(0)) resolve();
   }
 }
