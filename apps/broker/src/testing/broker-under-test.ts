@@ -22,13 +22,23 @@ export interface Deployment {
   close(): Promise<void>;
 }
 
-/** `exchange`: name of an exchange that exists; without it one is made, with a queue that takes everything, as the archiver would. */
-export async function deploy(
-  options: { readonly exchange?: string; readonly makeExchange?: boolean; readonly upkeepMs?: number } = {},
-): Promise<Deployment> {
+/** How a deployment differs from the usual. */
+export interface DeployOptions {
+  /** An exchange that exists; without it one is made, with a queue that takes everything, as the archiver would. */
+  readonly exchange?: string;
+  readonly makeExchange?: boolean;
+  /** Default: the tests' servers. */
+  readonly amqpUrl?: string;
+  readonly databaseUrl?: string;
+  readonly upkeepMs?: number;
+}
+
+/** Makes a deployment. */
+export async function deploy(options: DeployOptions = {}): Promise<Deployment> {
   const namespace = testNamespace();
+  const { amqpUrl = inject("amqpUrl"), databaseUrl = inject("databaseUrl") } = options;
   const exchange = options.exchange ?? `${namespace}.events`;
-  const transport = createAmqpTransport({ url: inject("amqpUrl") });
+  const transport = createAmqpTransport({ url: amqpUrl });
   if (options.makeExchange !== false) {
     await transport.ensureExchange({ name: exchange, mode: "declare" });
     await transport.ensureQueue({
@@ -40,11 +50,11 @@ export async function deploy(
   return {
     namespace,
     exchange,
-    async start({ listen = 0, archiveUrl, databaseUrl = inject("databaseUrl"), logger = silentLogger, retireAfterMs = 0 } = {}) {
+    async start({ listen = 0, archiveUrl, databaseUrl: itsDatabase = databaseUrl, logger = silentLogger, retireAfterMs = 0 } = {}) {
       const broker = openBroker(
         {
-          amqpUrl: inject("amqpUrl"),
-          databaseUrl,
+          amqpUrl,
+          databaseUrl: itsDatabase,
           listen: { host: "127.0.0.1", port: listen },
           namespace,
           exchange,
@@ -63,7 +73,7 @@ export async function deploy(
       await Promise.all(brokers.map((broker) => broker.drain()));
       await transport.close();
       const schema = schemaName(namespace, "broker");
-      const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "test", logger: silentLogger });
+      const database = openDatabase<unknown>({ url: databaseUrl, schema, applicationName: "test", logger: silentLogger });
       await sql`drop schema if exists ${sql.id(schema)} cascade`.execute(database.db);
       await database.close();
     },
