@@ -16,10 +16,15 @@ export function brokerSender(brokerUrl: string): Sender {
   });
   const client = createClient(PublishService, transport);
   let last: Promise<unknown> = Promise.resolve();
+  const closing = new AbortController();
 
   async function call(events: readonly OutgoingEvent[]): Promise<readonly EventOutcome[]> {
+    if (closing.signal.aborted) {
+      const error = new WarrenError("CLOSED", "the publisher was closed; the event was not sent");
+      return events.map(() => ({ kind: "rejected", error }));
+    }
     try {
-      const { outcomes } = await client.publish({ events: events.map(({ event }) => event) });
+      const { outcomes } = await client.publish({ events: events.map(({ event }) => event) }, { signal: closing.signal });
       return outcomes.map(toOutcome);
     } catch (error) {
       // Whether the broker passed it on is not known.
@@ -44,7 +49,9 @@ export function brokerSender(brokerUrl: string): Sender {
       }
       return results;
     },
-    close: () => Promise.resolve(),
+    async close() {
+      closing.abort(new WarrenError("TRANSPORT_UNAVAILABLE", "the publisher was closed before the broker answered"));
+    },
   };
 }
 

@@ -34,8 +34,9 @@ export type PublishOutcomeOf = { readonly id: string } & EventOutcome;
 /** Publishes events, in order. */
 export interface Publisher extends AsyncDisposable {
   /**
-   * Resolves when RabbitMQ has the event. Throws EVENT_INVALID, TOO_LARGE, UNROUTABLE, TRANSPORT_UNAVAILABLE (it is in no queue), BUFFER_FULL (too much waits), or
-   * OUTCOME_UNKNOWN: it may be stored or not, and publishing the same id again is safe; the error's message has the id.
+   * Resolves when RabbitMQ has the event: awaiting it is the back-pressure. Throws EVENT_INVALID, TOO_LARGE, UNROUTABLE, TRANSPORT_UNAVAILABLE (it is in no queue),
+   * BUFFER_FULL (16 MiB wait to be confirmed: it is refused at once, never kept), or OUTCOME_UNKNOWN: it may be stored or not, and publishing the same id again is
+   * safe; the error's message has the id.
    */
   publish(event: NewEvent): Promise<PublishResult>;
   /** Publishes several, consecutively. Never throws for one of them: says for each what became of it. */
@@ -99,6 +100,7 @@ class BatchingPublisher implements Publisher {
     this.#closed = true;
     const error = new WarrenError("CLOSED", "the publisher was closed; the event was not sent");
     for (const { settle } of this.#waiting.splice(0)) settle({ kind: "rejected", error });
+    this.#checkIdle();
     await (await this.#sender?.catch(() => undefined))?.close();
   }
 
@@ -161,6 +163,11 @@ class BatchingPublisher implements Publisher {
     }
     this.#underWay -= 1;
     this.#schedule();
+    this.#checkIdle();
+  }
+
+  /** Whoever drains goes on when nothing is left: sent, or given up by `close`. */
+  #checkIdle(): void {
     if (this.#underWay === 0 && this.#waiting.length === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
