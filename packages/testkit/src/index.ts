@@ -12,3 +12,4 @@ export { startPostgres, type PrivatePostgres } from "./postgres.ts";
 export { rabbitmqInstalled, startRabbitMq, type PrivateRabbitMq, type RabbitMqFaults } from "./rabbitmq.ts";
 export type { PrivateServer, ServerFaults } from "./server-faults.ts";
 export { startRealSystem, type RealSystem } from "./real-system.ts";
+export { watchConsumers, type WatchedConsumers } from "./watch-consumers.ts";
