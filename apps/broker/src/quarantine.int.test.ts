@@ -16,11 +16,11 @@ test("W12: an event that PostgreSQL does not take costs a bisection: it is set a
   const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "test", logger: silentLogger });
   const poison = sql`check (position(convert_to('poison', 'utf8') in payload) = 0)`;
   await sql`alter table ${sql.id(schema, "log_segments")} add ${poison}`.execute(database.db);
-  const session = new RawSession(url, { consumer: "poisoned", receiver: { patterns: ["poisoned.#"] } });
+  const session = new RawSession(url, { consumer: "sick", receiver: { patterns: ["sick.#"] } });
   await session.frame("caughtUp");
   await using publisher = createPublisher({ amqpUrl: inject("amqpUrl"), exchange: deployment.exchange });
   const ids = Array.from({ length: 200 }, (_, i) => (i === 77 || i === 150 ? `poison-${i}` : `good-${i}`));
-  await publisher.publishAll(ids.map((id) => ({ type: "poisoned.x", source: "/s", id })));
+  await publisher.publishAll(ids.map((id) => ({ type: "sick.x", source: "/s", id })));
   await session.received(198);
   expect(session.events.map(({ id }) => id)).toEqual(ids.filter((id) => id.startsWith("good")));
   expect(session.offsets).toEqual(Array.from({ length: 198 }, (_, i) => BigInt(i + 1)));
@@ -31,7 +31,7 @@ test("W12: an event that PostgreSQL does not take costs a bisection: it is set a
     ["refused", "poison-150"],
     ["refused", "poison-77"],
   ]);
-  expect(events[0]).toMatchObject({ detail: expect.stringContaining("23514") as string, source: "/s", type: "poisoned.x" });
+  expect(events[0]).toMatchObject({ detail: expect.stringContaining("23514") as string, source: "/s", type: "sick.x" });
   expect(events[0]?.payload).toHaveLength(Number(events[0]?.size));
   await session.leave();
   await database.close();

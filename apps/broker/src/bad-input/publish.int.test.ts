@@ -151,13 +151,14 @@ const rows: readonly BadInputRow<World>[] = [
     number: "59i",
     input: "no events",
     expected: "invalid_argument REQUEST_INVALID",
-    got: ({ publishing }) => outcome(async () => String(await publishing.publish({}))),
+    got: ({ publishing }) => outcome(async () => `${(await publishing.publish({})).outcomes.length} outcomes`),
   },
   {
     number: "59j",
     input: "1 001 events",
     expected: "invalid_argument REQUEST_INVALID",
-    got: ({ publishing }) => outcome(async () => String(await publishing.publish({ events: Array.from({ length: 1_001 }, () => ({})) }))),
+    got: ({ publishing }) =>
+      outcome(async () => `${(await publishing.publish({ events: Array.from({ length: 1_001 }, () => ({})) })).outcomes.length} outcomes`),
   },
   sdk("60a", "data above 1 MiB", { data: new Uint8Array(Limits.eventBytes + 1) }, "TOO_LARGE"),
   {
@@ -247,7 +248,7 @@ const rows: readonly BadInputRow<World>[] = [
   foreign("71", "a body of 17 MiB", "quarantine too_large, 0 bytes, its hash is kept", { body: large }, (arrived) => {
     const digest = createHash("sha256").update(large).digest("hex");
     const [aside] = arrived.quarantined;
-    return `${told(arrived)}, ${aside?.size} bytes, ${aside?.detail.includes(digest) === true ? "its hash is kept" : "no hash"}`;
+    return `${told(arrived)}, ${aside?.size} bytes, ${aside?.detail.includes(digest) ? "its hash is kept" : "no hash"}`;
   }),
   foreign(
     "71b",

@@ -1,5 +1,5 @@
 import { connect as connectHttp2 } from "node:http2";
-import { ConnectError, createClient, type Client } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -143,7 +143,7 @@ export class World {
 
 /** A status of gRPC as Connect writes it. */
 function statusName(status: number): string {
-  return status === 0 ? "ok" : codeToString(status);
+  return Code[status] === undefined ? "ok" : codeToString(status as Code);
 }
 
 /** What a call gave, or its status and Warren's code. */
