@@ -1,7 +1,4 @@
-import { openArchiver, readArchiverConfig } from "@warren/archiver";
-import { openBroker, readBrokerConfig } from "@warren/broker";
-import { WarrenError } from "@warren/protocol";
-import { createLogger, runService, type Runnable } from "@warren/service";
+import { runService } from "@warren/service";
 import type { Command } from "commander";
 
 /** `serve broker|archiver|all`: the apps, configured by their environment. */
@@ -9,40 +6,11 @@ export function addServeCommand(program: Command): void {
   program
     .command("serve <app>")
     .description("run broker, archiver or all; configured by WARREN_AMQP_URL, WARREN_DATABASE_URL and the like")
-    .action((app: string) => runService(() => Promise.resolve(open(app))));
-}
-
-function open(app: string): { readonly app: Runnable; readonly logger: ReturnType<typeof createLogger> } {
-  const environment = process.env;
-  if (app === "broker") {
-    const config = readBrokerConfig(environment);
-    const logger = createLogger({ name: "broker", level: config.logLevel });
-    return { app: openBroker(config, logger), logger };
-  }
-  if (app === "archiver") {
-    const config = readArchiverConfig(environment);
-    const logger = createLogger({ name: "archiver", level: config.logLevel });
-    return { app: openArchiver(config, logger), logger };
-  }
-  if (app !== "all") throw new WarrenError("CONFIG_INVALID", `serve takes broker, archiver or all, not ${app}`);
-  // WARREN_LISTEN names the broker's address; the archiver keeps its default.
-  const archiverConfig = readArchiverConfig({ ...environment, WARREN_LISTEN: environment["WARREN_ARCHIVE_LISTEN"] });
-  const { host, port } = archiverConfig.listen;
-  const brokerConfig = readBrokerConfig({ WARREN_ARCHIVE_URL: `http://${host}:${port}`, ...environment });
-  const logger = createLogger({ name: "warren", level: brokerConfig.logLevel });
-  const archiver = openArchiver(archiverConfig, logger.child({ app: "archiver" }));
-  const broker = openBroker(brokerConfig, logger.child({ app: "broker" }));
-  return {
-    logger,
-    app: {
-      async start(signal) {
-        await archiver.start(signal);
-        await broker.start(signal);
-      },
-      async drain() {
-        await broker.drain();
-        await archiver.drain();
-      },
-    },
-  };
+    .action((app: string) =>
+      runService(async () => {
+        // Other commands start without the servers' code.
+        const { openApps } = await import("../serve-apps.ts");
+        return openApps(app);
+      }),
+    );
 }

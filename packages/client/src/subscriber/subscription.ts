@@ -169,10 +169,12 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
         this.#stream?.abort.abort();
         return;
       case "end-stream": {
-        const { stream, abort } = this.#stream ?? {};
-        stream?.end(() => abort?.abort());
+        if (this.#stream === undefined) return;
+        const { stream, abort } = this.#stream;
+        stream.end(() => abort.abort());
         // A broker that does not end its side has this long.
-        this.#deps.clock.after(closeMs, () => abort?.abort());
+        const late = this.#deps.clock.after(closeMs, () => abort.abort());
+        abort.signal.addEventListener("abort", () => late.cancel(), { once: true });
         return;
       }
       case "hand-over":

@@ -18,6 +18,10 @@ class ManualClock implements Clock {
     return { cancel: () => void (this.#timers = this.#timers.filter((each) => each !== timer)) };
   }
 
+  get waiting(): number {
+    return this.#timers.length;
+  }
+
   pass(ms: number): void {
     this.#now += ms;
     const due = this.#timers.filter(({ at }) => at <= this.#now);
@@ -89,5 +93,13 @@ describe("a subscriber's watchdog", () => {
     expect(broker.opens).toBe(1);
     expect(kinds.filter((kind) => kind === "standby")).toHaveLength(1);
     await subscription.close();
+  });
+
+  test("a subscription that is closed leaves no timer behind: its program may end", async () => {
+    const broker = new SilentBroker();
+    const subscription = broker.subscriber.subscribe({ consumer: "c", patterns: ["#"] });
+    await vi.waitFor(() => expect(broker.opens).toBe(1));
+    await subscription.close();
+    expect(broker.clock.waiting).toBe(0);
   });
 });

@@ -19,7 +19,7 @@ import { noSides, sidesLoaded, sidesSettled } from "./sides.ts";
 
 /*
  * The life of a consumer name. Pure: state, input and monotonic time in; state and effects out.
- * docs/spec/consumer-lifecycle.md is this table in words, with the invariants I1 to I9 and their tests.
+ * docs/spec/consumer-lifecycle.md is this table in words, with the invariants I1 to I11 and their tests.
  *
  *   asleep --open--> claiming --claimed--> catching-up <--fell behind / caught up--> live
  *      ^                                        |                                     |
