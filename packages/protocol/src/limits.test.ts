@@ -25,6 +25,11 @@ describe("Limits and Times", () => {
       backoffMinMs,
       backoffMaxMs,
       drainMs,
+      connectionPrefaceMs,
+      connectionFirstRequestMs,
+      connectionIdleMs,
+      connectionMaxAgeMs,
+      callMaxMs,
     } = Times;
     const rising = (...times: readonly number[]): void => {
       expect(times).toEqual(times.toSorted((a, b) => a - b));
@@ -47,6 +52,8 @@ describe("Limits and Times", () => {
     rising(amqpConnectMs, 2 * amqpHeartbeatMs, publishConfirmMs);
     // What hangs is known to hang before a drain gives it up.
     expect(drainMs).toBeGreaterThanOrEqual(Math.max(databaseSocketMs, 2 * amqpHeartbeatMs));
+    // A connection says what it is, asks for something, is used, and gets old; a session outlives its quiet moments, a heartbeat between each two.
+    rising(connectionPrefaceMs, connectionFirstRequestMs, heartbeatMs, connectionIdleMs, connectionMaxAgeMs, callMaxMs);
     // Whatever silence is noticed late is small against the margin of a migration.
     rising(sessionMs, migrationMarginMs);
   });
@@ -55,6 +62,10 @@ describe("Limits and Times", () => {
     // What is sent as one frame, read as one chunk or kept as one segment holds one event of any size.
     expect(Limits.eventBytes).toBeLessThanOrEqual(Math.min(Limits.batchBytes, Limits.segmentBytes, Limits.chunkBytes));
     expect(Limits.packBytes).toBeLessThan(Limits.messageBytes);
+    // A call holds the largest event, and the SDK opens another session before one is full.
+    expect(Limits.eventBytes).toBeLessThan(Limits.requestBytes);
+    expect(Limits.subscriberSessionStreams).toBeLessThan(Limits.sessionStreams);
+    expect(Limits.connectionsPerAddress).toBeLessThan(Limits.connections);
     expect(Limits.batchBytes).toBeLessThan(Limits.defaultMaxInFlightBytes);
     expect(Limits.defaultMaxInFlightBytes).toBeLessThan(Limits.maxInFlightBytes);
     expect(Limits.defaultMaxInFlight).toBeLessThan(Limits.maxInFlight);

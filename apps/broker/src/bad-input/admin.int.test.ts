@@ -1,3 +1,5 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { RetentionSchema } from "@warren/protocol/v1";
 import { describeBadInput, type BadInputRow } from "@warren/testkit";
 import { describeError, outcome, World } from "../testing/bad-input-world.ts";
 
@@ -34,13 +36,24 @@ function row(
 const invalid = "invalid_argument REQUEST_INVALID";
 const unknown = "not_found NOT_FOUND";
 
+/** Sets the retention of a receiver that exists. */
+async function retain({ admin }: World, retention: MessageInitShape<typeof RetentionSchema>): Promise<unknown> {
+  const { receivers } = await admin.listReceivers({});
+  return admin.setRetention({ receiverKey: receivers[0]?.receiverKey ?? "", retention });
+}
+
 const rows: readonly BadInputRow<World>[] = [
   {
     number: "80",
     input: "deleting a receiver that has consumers",
-    expected: "404 not_found",
-    note: "no call deletes a receiver: it retires when its last consumer is gone",
-    got: (world) => world.json("warren.v1.AdminService/DeleteReceiver", "{}"),
+    expected: "failed_precondition RECEIVER_IN_USE",
+    async got(world) {
+      const session = world.session({ consumer: "user", receiver: { patterns: ["used.#"] } });
+      const { receiverKey } = await session.frame("opened");
+      const got = await outcome(async () => `deleted ${(await world.admin.deleteReceiver({ receiverKey })).receiver?.queue}`);
+      await session.leave();
+      return got;
+    },
   },
   {
     number: "84",
@@ -104,6 +117,18 @@ const rows: readonly BadInputRow<World>[] = [
       return `paused with ${well ? "well-formed" : "broken"} text`;
     },
   },
+  row("97a", "retention of a receiver nobody has", unknown, ({ admin }) => admin.setRetention({ receiverKey: "nothing" })),
+  row("97b", "retention of half a second", invalid, (world) => retain(world, { maxAge: { seconds: 0n, nanos: 500_000_000 } })),
+  row("97c", "retention of -1 s", invalid, (world) => retain(world, { maxAge: { seconds: -1n, nanos: 0 } })),
+  row("97d", "retention of 2^63-1 s", invalid, (world) => retain(world, { maxAge: { seconds: 9_223_372_036_854_775_807n, nanos: 0 } })),
+  row("97e", "retention of -1 bytes", invalid, (world) => retain(world, { maxBytes: -1n })),
+  row("98a", "expiry after half a second", invalid, ({ admin }, consumer) =>
+    admin.updateConsumer({ consumer, expireAfter: { seconds: 0n, nanos: 500_000_000 } }),
+  ),
+  row("98b", "expiry after 2^63-1 s", invalid, ({ admin }, consumer) =>
+    admin.updateConsumer({ consumer, expireAfter: { seconds: 9_223_372_036_854_775_807n, nanos: 0 } }),
+  ),
+  row("98c", "expiry of a name nobody has", unknown, ({ admin }) => admin.updateConsumer({ consumer: "nobody" })),
   row("90", "explain of an id with NUL, and one of 1 MB", "ok", async ({ admin }, consumer) => {
     await admin.explain({ consumer, source: "\u0000", id: "\u0000" });
     await admin.explain({ consumer, source: "x", id: "x".repeat(1_000_000) });

@@ -141,9 +141,9 @@ export class World {
   }
 }
 
-/** A status of gRPC as Connect writes it. */
+/** A status of gRPC as Connect writes it: in snake case. */
 function statusName(status: number): string {
-  return Code[status] === undefined ? "ok" : codeToString(status as Code);
+  return (Code[status] ?? "ok").replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 }
 
 /** What a call gave, or its status and Warren's code. */
