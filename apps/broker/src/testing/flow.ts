@@ -117,7 +117,7 @@ export class Flow {
     const heads = async (): Promise<void> => {
       const logs = await this.#readLogs(receivers);
       const seen = [this.steady.seen, this.flapper.seen];
-      const missing = logs.map(({ events }, index) => events.filter(({ event }) => seen[index]?.has(event) === false).length);
+      const missing = logs.map(({ events }, index) => events.filter(({ event }) => !(seen[index]?.has(event) ?? false)).length);
       expect(missing).toEqual([0, 0]);
       // What was published last is stored everywhere: nothing is under way any more.
       for (const publisher of ["sdk", "plain"]) {

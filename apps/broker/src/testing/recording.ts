@@ -76,7 +76,9 @@ export function publishForeign(spec: PublisherSpec, record: Keep): RecordingPubl
     }
     return outcomes;
   };
-  return publishLoop(spec, record, send, async () => void (await model?.close().catch(() => undefined)));
+  return publishLoop(spec, record, send, async () => {
+    await model?.close().catch(() => undefined);
+  });
 }
 
 /** An id that a receiver trusts without `app_id`: a UUID. The publisher's name makes it its own. */
@@ -91,7 +93,7 @@ function publishLoop(
 ): RecordingPublisher {
   const outcomes = { ok: 0, rejected: 0, indeterminate: 0 };
   let attempt = 0;
-  let stopped = false;
+  const stopping = new AbortController();
   const store = async (items: readonly Item[]): Promise<void> => {
     let waiting = items;
     while (waiting.length > 0) {
@@ -108,7 +110,7 @@ function publishLoop(
     }
   };
   const loop = (async () => {
-    for (let n = 0; !stopped; n += batchSize) {
+    for (let n = 0; !stopping.signal.aborted; n += batchSize) {
       await store(
         Array.from({ length: batchSize }, (_, i) => ({ id: idOf(name, n + i), type: types[(n + i) % types.length] ?? "", n: n + i })),
       );
@@ -121,7 +123,7 @@ function publishLoop(
     },
     outcomes,
     stop() {
-      stopped = true;
+      stopping.abort();
       return loop;
     },
   };
@@ -155,16 +157,15 @@ export function consume(spec: ConsumerSpec, record: Keep): RecordingConsumer {
   const seen = new Set<string>();
   let sessions = 0;
   let programs = 0;
-  let stop: () => void = () => undefined;
-  let stopped = false;
+  const stopping = new AbortController();
   const run = async (): Promise<void> => {
     programs += 1;
     const reader = `${spec.consumer}-${programs}`;
     const subscriber = createSubscriber({ brokerUrl: spec.brokerUrl });
     const { consumer, log, patterns, leaveAfter = Number.POSITIVE_INFINITY } = spec;
     const subscription = subscriber.subscribe({ consumer, patterns, start: "earliest", onConflict: "take-over" });
-    stop = () => void subscription.close();
-    if (stopped) stop();
+    stopping.signal.addEventListener("abort", () => void subscription.close(), { once: true });
+    if (stopping.signal.aborted) await subscription.close();
     let token = 0n;
     let heard: SubscriptionStatus | undefined;
     const watching = (async () => {
@@ -197,7 +198,7 @@ export function consume(spec: ConsumerSpec, record: Keep): RecordingConsumer {
     await subscriber.close();
   };
   const loop = (async () => {
-    while (!stopped) await run();
+    while (!stopping.signal.aborted) await run();
   })();
   return {
     seen,
@@ -205,8 +206,7 @@ export function consume(spec: ConsumerSpec, record: Keep): RecordingConsumer {
       return sessions;
     },
     stop() {
-      stopped = true;
-      stop();
+      stopping.abort();
       return loop;
     },
   };
