@@ -1,4 +1,4 @@
-import { must, sameContent, type EventSlice, type Offset } from "@warren/protocol";
+import { lastOffsetOf, must, sameContent, type EncodedBatch, type EventSlice, type Offset } from "@warren/protocol";
 import { sql, type Kysely } from "kysely";
 import type { KnownEvent } from "../event-log.ts";
 import { eventKey } from "../event-key.ts";
@@ -21,7 +21,10 @@ export async function offsetsOf(
   return new Map(rows.map(({ place, event_offset: offset }) => [Number(place) - 1, offset]));
 }
 
-/** Which events are stored, and whether with the same content (W3). Reads one segment per known event: repeats are rare. */
+/**
+ * Which events are stored, and whether with the same content (W3). One segment is read and held at a time: an append of unknown outcome asks for a whole batch, which
+ * lies in one segment; other repeats are rare.
+ */
 export async function knownEvents(
   db: Kysely<unknown>,
   tables: Tables,
@@ -30,14 +33,16 @@ export async function knownEvents(
 ): Promise<readonly KnownEvent[]> {
   const offsets = await offsetsOf(db, tables, receiverId, events);
   const known: KnownEvent[] = [];
-  for (const [index, offset] of [...offsets].toSorted(([a], [b]) => a - b)) {
-    // One after the other: at most a batch of them, and the memory of one segment.
-    const segment = must(await readSegmentOf(db, tables, receiverId, offset), `no segment holds offset ${offset}`);
+  let segment: EncodedBatch | undefined;
+  for (const [index, offset] of [...offsets].toSorted(([, a], [, b]) => (a < b ? -1 : 1))) {
+    if (segment === undefined || offset > lastOffsetOf(segment)) {
+      segment = must(await readSegmentOf(db, tables, receiverId, offset), `no segment holds offset ${offset}`);
+    }
     const at = Number(offset - segment.firstOffset);
     const start = at === 0 ? 0 : segment.eventEnds[at - 1];
     const stored = segment.bytes.subarray(start, segment.eventEnds[at]);
     const event = must(events[index], "the index is one of the events");
     known.push({ index, offset, sameContent: sameContent(stored, event.bytes) });
   }
-  return known;
+  return known.toSorted((a, b) => a.index - b.index);
 }

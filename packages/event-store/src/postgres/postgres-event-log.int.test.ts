@@ -2,8 +2,8 @@ import { openDatabase, schemaName } from "@warren/postgres";
 import { silentLogger } from "@warren/protocol";
 import { startFaultProxy, testNamespace } from "@warren/testkit";
 import { sql } from "kysely";
-import { expect, inject, vi } from "vitest";
-import { describeEventLog } from "../contract/index.ts";
+import { expect, inject, test, vi } from "vitest";
+import { describeEventLog, slice } from "../contract/index.ts";
 import { createPostgresEventLog, migrateEventLog } from "./postgres-event-log.ts";
 
 describeEventLog("PostgreSQL", async () => {
@@ -86,4 +86,29 @@ describeEventLog("PostgreSQL", async () => {
       await proxy.close();
     },
   };
+});
+
+test("W2: what became of an append of 500 events is asked in two statements, not in 500", async () => {
+  const schema = schemaName(testNamespace(), "broker");
+  const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "test", logger: silentLogger });
+  await migrateEventLog(database);
+  let statements = 0;
+  const counted = database.db.withPlugin({
+    transformQuery({ node }) {
+      statements += 1;
+      return node;
+    },
+    transformResult: ({ result }) => Promise.resolve(result),
+  });
+  const log = createPostgresEventLog({ ...database, db: counted });
+  await log.create(1n);
+  const { epoch } = await log.claim(1n);
+  const events = Array.from({ length: 500 }, (_, n) => slice({ id: `e${n}` }));
+  await log.append({ receiverId: 1n, epoch, headOffset: 0n, events, quarantined: [] });
+  statements = 0;
+  const known = await log.known(1n, events.toReversed());
+  expect(statements).toBe(2);
+  expect(known).toEqual(events.map((_, index) => ({ index, offset: BigInt(500 - index), sameContent: true })));
+  await sql`drop schema ${sql.id(schema)} cascade`.execute(database.db);
+  await database.close();
 });
