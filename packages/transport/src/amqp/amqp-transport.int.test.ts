@@ -1,6 +1,6 @@
 import { startFaultProxy, testNamespace, watchConsumers } from "@warren/testkit";
 import { connect } from "amqplib";
-import { inject } from "vitest";
+import { expect, inject, test, vi } from "vitest";
 import { describeTransport } from "../contract/index.ts";
 import type { Transport } from "../transport.ts";
 import { createAmqpTransport } from "./amqp-transport.ts";
@@ -42,3 +42,41 @@ describeTransport(
   },
   { block: false },
 );
+
+test("a handler that throws, which it must not, costs its own channel, and the message comes again", async () => {
+  const exchange = testNamespace();
+  const transport = createAmqpTransport({ url: inject("amqpUrl"), connectionName: "transport test" });
+  const lines: string[] = [];
+  const consume = (name: string, delivered: (body: string) => void): void => {
+    transport.consume({
+      topology: { exchange: { name: exchange, mode: "declare" }, queue: { name, patterns: ["#"], singleActiveConsumer: true } },
+      prefetch: 10,
+      existing: false,
+      queueMissing: () => Promise.resolve(),
+      handler: {
+        opened: (channel) => lines.push(`${name} opened ${channel}`),
+        delivered: (_, { body }) => delivered(new TextDecoder().decode(body)),
+        closed: (channel, { kind }) => lines.push(`${name} closed ${channel} ${kind}`),
+        waiting: ({ code }) => lines.push(`${name} waiting ${code}`),
+      },
+    });
+  };
+  const [bad, good] = [`${exchange}.bad`, `${exchange}.good`];
+  let thrown = 0;
+  consume(bad, (body) => {
+    thrown += 1;
+    if (thrown === 1) throw new Error("a bug");
+    lines.push(`${bad} got ${body}`);
+  });
+  consume(good, (body) => lines.push(`${good} got ${body}`));
+  await vi.waitFor(() => expect(lines.toSorted()).toEqual([`${bad} opened 1`, `${good} opened 1`]));
+  await transport.createPublisher({ exchange }).publish({ exchange, routingKey: "a", headers: new Map(), body: Buffer.from("1") });
+  await vi.waitFor(() => expect(lines).toContain(`${bad} got 1`), { timeout: 10_000 });
+  expect(lines.filter((line) => line.startsWith(good))).toEqual([`${good} opened 1`, `${good} got 1`]);
+  await transport.close();
+  const admin = await connect(inject("amqpUrl"));
+  const channel = await admin.createChannel();
+  for (const name of [bad, good]) await channel.deleteQueue(name);
+  await channel.deleteExchange(exchange);
+  await admin.close();
+});
