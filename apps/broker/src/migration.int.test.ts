@@ -20,10 +20,12 @@ describe("a name whose config changes", () => {
   /** Types `name.a`, `name.b` …, one for each letter, with the ids a1, b2 … */
   async function publish(name: string, letters: string, from = 1): Promise<void> {
     await using publisher = createPublisher({ amqpUrl: inject("amqpUrl"), exchange: deployment.exchange });
-    await publisher.publishAll([...letters].map((letter, i) => ({ type: `${name}.${letter}`, source: "/s", id: `${letter}${from + i}` })));
+    await publisher.publishAll(
+      letters.split("").map((letter, i) => ({ type: `${name}.${letter}`, source: "/s", id: `${letter}${from + i}` })),
+    );
   }
   const open = (name: string, letters: string, more: object = {}): RawSession =>
-    new RawSession(url, { consumer: name, receiver: { patterns: [...letters].map((letter) => `${name}.${letter}`) }, ...more });
+    new RawSession(url, { consumer: name, receiver: { patterns: letters.split("").map((letter) => `${name}.${letter}`) }, ...more });
   const migrate = { onConfigChange: OnConfigChange.MIGRATE };
   const ids = (session: RawSession): readonly string[] => session.events.map(({ id }) => id);
   const received = (session: RawSession, count: number) => session.until(() => (session.events.length >= count ? ids(session) : undefined));

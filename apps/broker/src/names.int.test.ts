@@ -30,10 +30,10 @@ describe("programs that want one name", () => {
     await watch.close();
     const type = `${name}.x`;
     const publisher = createPublisher({ amqpUrl: inject("amqpUrl"), exchange: deployment.exchange });
-    let stopped = false;
+    const stopped = new AbortController();
     let count = 0;
     const publishing = (async () => {
-      while (!stopped) {
+      while (!stopped.signal.aborted) {
         const events = Array.from({ length: 20 }, () => ({ type, source: "/s", id: `${(count += 1)}`, data: "x" }));
         await publisher.publishAll(events);
         await new Promise((resolve) => setTimeout(resolve, 10));
@@ -42,7 +42,7 @@ describe("programs that want one name", () => {
       return count;
     })();
     return () => {
-      stopped = true;
+      stopped.abort();
       return publishing;
     };
   }
@@ -105,11 +105,11 @@ describe("programs that want one name", () => {
     const recorder = new Recorder();
     const stop = await flow("fight");
     const began = performance.now();
-    let fighting = true;
+    const fought = new AbortController();
     const last: Subscription[] = [];
     // Whoever starts them again has no patience at all.
     const programs = Array.from({ length: 2 }, async () => {
-      while (fighting) {
+      while (!fought.signal.aborted) {
         const program = subscribe("fight", { onConflict: "take-over", start: "earliest" });
         last.push(program);
         const code = await recorder.follow(program);
@@ -120,7 +120,7 @@ describe("programs that want one name", () => {
     const [sessions, tookMs] = [recorder.sessions, performance.now() - began];
     expect(sessions).toBeLessThan(4 + tookMs / Times.takeOverMs);
     const count = await stop();
-    fighting = false;
+    fought.abort();
     await vi.waitFor(() => expect(recorder.count).toBe(count), { timeout: 20_000 });
     await Promise.all(last.map((program) => program.close()));
     await Promise.all(programs);

@@ -6,7 +6,7 @@ import { createPublisher, createSubscriber } from "@warren/client";
 import { Limits, Times } from "@warren/protocol";
 import { AdminService, ConsumerState, SubscribeRequestSchema, type OpenSchema } from "@warren/protocol/v1";
 import { startFaultProxy } from "@warren/testkit";
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, inject, test, vi } from "vitest";
 import { deploy, type Deployment } from "./testing/broker-under-test.ts";
 import { RawSession } from "./testing/raw-session.ts";
 import { Recorder } from "./testing/recorder.ts";

@@ -171,10 +171,10 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
       case "end-stream": {
         if (this.#stream === undefined) return;
         const { stream, abort } = this.#stream;
-        stream.end(() => abort.abort());
         // A broker that does not end its side has this long.
         const late = this.#deps.clock.after(closeMs, () => abort.abort());
         abort.signal.addEventListener("abort", () => late.cancel(), { once: true });
+        stream.end(() => abort.abort());
         return;
       }
       case "hand-over":
