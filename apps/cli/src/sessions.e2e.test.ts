@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { createPublisher, createSubscriber } from "@warren/client";
-import { must, Times } from "@warren/protocol";
+import { Times } from "@warren/protocol";
 import { AdminService, ConsumerState } from "@warren/protocol/v1";
 import { startRealSystem, type RealSystem } from "@warren/testkit";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
@@ -168,21 +168,16 @@ describe("subscribers as processes", () => {
       }
     };
     const restarting = [restart(), restart()];
-    await eventually(() => expect(fought.length).toBeGreaterThan(3));
+    await eventually(() => expect(fought.length).toBeGreaterThan(6));
     over.abort();
     const count = await stop();
-    const holder = await vi.waitFor(
-      () =>
-        must(
-          fought.find(({ events }) => events.at(-1)?.offset === BigInt(count)),
-          "one has the last event",
-        ),
-      { timeout: 30_000 },
-    );
-    await eventually(() => expect(fought.filter(({ child }) => child.exitCode === null)).toHaveLength(1));
-    holder.child.kill("SIGINT");
+    const running = () => fought.filter(({ child }) => child.exitCode === null);
+    await eventually(() => expect(fought.some(({ events }) => events.at(-1)?.offset === BigInt(count))).toBe(true));
+    // Those that were started last fight it out; who has the last event need not be who is left.
+    await eventually(() => expect(running()).toHaveLength(1));
+    for (const { child } of running()) child.kill("SIGINT");
     await Promise.all(restarting);
-    expect(fought.filter((program) => program.said("superseded")).length).toBeGreaterThan(1);
+    expect(fought.filter((program) => program.said("superseded")).length).toBeGreaterThan(4);
     expect(faults(fought, count)).toEqual([]);
   });
 });
