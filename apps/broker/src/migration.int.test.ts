@@ -101,6 +101,8 @@ describe("a name whose config changes", () => {
     await admin.discardParked({ consumer: "parks", all: true });
     const after = open("parks", "ab", migrate);
     await after.frame("caughtUp");
+    // What was refused has recorded nothing.
+    expect(after.all("gap")).toHaveLength(1);
     await after.leave();
   });
 

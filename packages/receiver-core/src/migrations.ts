@@ -61,6 +61,9 @@ export class Migrations {
         else if (row !== undefined) throw new WarrenError("FENCED", `consumer ${name} was moved by another broker; open again`);
         continue;
       }
+      // Asked again with the move itself; here before anything is recorded for it.
+      const aside = (await state.parkedCounts({ signal: stream.signal })).get(name);
+      if (aside !== undefined) throw parked(name, aside);
       const settled = raiseMark({ mark: row.ackedOffset, ranges: row.ranges }, row.ackedOffset);
       const migrant = { name, settled, createdAt: row.createdAt, from: from.row, to: receiver.row };
       const place = await findMigrationPlace(log, migrant, { signal: stream.signal });

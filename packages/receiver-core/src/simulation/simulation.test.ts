@@ -30,6 +30,7 @@ const interesting = [
   "silent",
   "stale-token-dropped",
   "standby",
+  "take-over-damped",
   "taken-over",
   "unknown-committed",
   "unknown-not-committed",
