@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 import { createPostgresEventLog, migrateEventLog, type EventLog } from "@warren/event-store";
 import { openDatabase, type Database } from "@warren/postgres";
 import { encodeEvent, lastOffsetOf, must, silentLogger, toEvent, type EventSlice } from "@warren/protocol";
-import { startPostgres } from "@warren/testkit";
+import { startPostgres } from "@warren/test-servers";
 import { sql } from "kysely";
 
 /*

@@ -1,4 +1,4 @@
-import type { BadInputResult } from "@warren/testkit";
+import type { BadInputResult } from "@warren/test-servers";
 import type { Reporter, TestModule } from "vitest/node";
 import { outOfScope } from "./out-of-scope.ts";
 

@@ -1,4 +1,4 @@
-import { ensureRabbitMq, startPostgres, startRabbitMq } from "@warren/testkit";
+import { ensureRabbitMq, startPostgres, startRabbitMq } from "@warren/test-servers";
 import type { TestProject } from "vitest/node";
 
 const say = (line: string): void => void process.stderr.write(`[servers] ${line}\n`);

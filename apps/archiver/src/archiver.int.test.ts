@@ -3,7 +3,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { openDatabase, schemaName } from "@warren/postgres";
 import { silentLogger } from "@warren/protocol";
 import { ArchiveService } from "@warren/protocol/v1";
-import { testNamespace } from "@warren/testkit";
+import { testNamespace } from "@warren/test-servers";
 import { createAmqpTransport } from "@warren/transport/amqp";
 import { connect } from "amqplib";
 import { sql } from "kysely";

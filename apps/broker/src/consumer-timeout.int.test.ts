@@ -3,7 +3,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { createPublisher, createSubscriber } from "@warren/client";
 import { Limits } from "@warren/protocol";
 import { AdminService } from "@warren/protocol/v1";
-import { startFaultProxy, watchConsumers } from "@warren/testkit";
+import { startFaultProxy, watchConsumers } from "@warren/test-servers";
 import { expect, inject, test, vi } from "vitest";
 import { deploy } from "./testing/broker-under-test.ts";
 

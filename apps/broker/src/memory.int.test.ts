@@ -4,7 +4,7 @@ import { openDatabase, schemaName } from "@warren/postgres";
 import { silentLogger, type Logger } from "@warren/protocol";
 import { noArchive } from "@warren/receiver-core";
 import { createPostgresStateStore, migrateStateStore } from "@warren/state-store";
-import { startFaultProxy } from "@warren/testkit";
+import { startFaultProxy } from "@warren/test-servers";
 import { createAmqpTransport } from "@warren/transport/amqp";
 import { afterEach, describe, expect, inject, test, vi } from "vitest";
 import { createBroker } from "./composition-root.ts";

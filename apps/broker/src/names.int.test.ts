@@ -1,7 +1,7 @@
 import { createPublisher, createSubscriber, type Subscription, type SubscriptionOptions } from "@warren/client";
 import { Times } from "@warren/protocol";
 import { OnConflict } from "@warren/protocol/v1";
-import { startFaultProxy } from "@warren/testkit";
+import { startFaultProxy } from "@warren/test-servers";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { deploy, type Deployment } from "./testing/broker-under-test.ts";
 import { RawSession } from "./testing/raw-session.ts";

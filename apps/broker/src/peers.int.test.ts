@@ -5,7 +5,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { createPublisher, createSubscriber } from "@warren/client";
 import { Limits, Times } from "@warren/protocol";
 import { AdminService, ConsumerState, SubscribeRequestSchema, type OpenSchema } from "@warren/protocol/v1";
-import { startFaultProxy } from "@warren/testkit";
+import { startFaultProxy } from "@warren/test-servers";
 import { afterAll, beforeAll, describe, inject, test, vi } from "vitest";
 import { deploy, type Deployment } from "./testing/broker-under-test.ts";
 import { RawSession } from "./testing/raw-session.ts";

@@ -1,4 +1,4 @@
-import { startFaultProxy, startPostgres, type FaultProxy, type PrivatePostgres } from "@warren/testkit";
+import { startFaultProxy, startPostgres, type FaultProxy, type PrivatePostgres } from "@warren/test-servers";
 import { openDatabase } from "@warren/postgres";
 import { silentLogger } from "@warren/protocol";
 import { sql } from "kysely";

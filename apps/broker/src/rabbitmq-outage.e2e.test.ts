@@ -1,5 +1,5 @@
 import { createPublisher, isWarrenError } from "@warren/client";
-import { rabbitmqInstalled, startRabbitMq, type PrivateRabbitMq, type RabbitMqFaults } from "@warren/testkit";
+import { rabbitmqInstalled, startRabbitMq, type PrivateRabbitMq, type RabbitMqFaults } from "@warren/test-servers";
 import { connect } from "amqplib";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { deploy, type Deployment } from "./testing/broker-under-test.ts";

@@ -3,7 +3,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { createPublisher } from "@warren/client";
 import { PublishService, SubscriptionService } from "@warren/protocol/v1";
 import { createLogger } from "@warren/service";
-import { testNamespace } from "@warren/testkit";
+import { testNamespace } from "@warren/test-servers";
 import { describe, expect, inject, test, vi } from "vitest";
 import { openBroker } from "./composition-root.ts";
 import { deploy } from "./testing/broker-under-test.ts";

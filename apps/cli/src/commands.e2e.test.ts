@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcessByStdio } from "node:child_process";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { createSubscriber } from "@warren/client";
-import { freePorts, testNamespace } from "@warren/testkit";
+import { freePorts, testNamespace } from "@warren/test-servers";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));

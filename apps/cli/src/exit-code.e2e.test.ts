@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { freePorts, testNamespace } from "@warren/testkit";
+import { freePorts, testNamespace } from "@warren/test-servers";
 import { describe, expect, inject, test, vi } from "vitest";
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));

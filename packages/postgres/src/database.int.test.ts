@@ -1,5 +1,5 @@
 import { silentLogger } from "@warren/protocol";
-import { freePorts, startFaultProxy } from "@warren/testkit";
+import { freePorts, startFaultProxy } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
 import { openDatabase, schemaName, type Database } from "./database.ts";

@@ -1,5 +1,5 @@
 import { silentLogger } from "@warren/protocol";
-import { testNamespace } from "@warren/testkit";
+import { testNamespace } from "@warren/test-servers";
 import { sql, type Kysely } from "kysely";
 import { expect, inject, test } from "vitest";
 import { openDatabase, schemaName } from "./database.ts";

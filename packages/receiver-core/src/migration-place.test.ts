@@ -5,7 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { isSettled } from "./machine/plan-migration.ts";
 import { findMigrationPlace } from "./migration-place.ts";
-import { Prng } from "./simulation/prng.ts";
+import { Prng } from "./machine/testing/prng.ts";
 
 const signal = new AbortController().signal;
 const row = (receiverId: bigint, patterns: readonly string[], completeSince = 0) => ({

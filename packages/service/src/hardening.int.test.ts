@@ -4,7 +4,7 @@ import { PassThrough } from "node:stream";
 import { createGzip } from "node:zlib";
 import { Limits, silentLogger } from "@warren/protocol";
 import { PublishService, SubscriptionService } from "@warren/protocol/v1";
-import { envelope, Http2Frames, RawHttp2 } from "@warren/testkit";
+import { envelope, Http2Frames, RawHttp2 } from "@warren/test-servers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { ConnectionLimits } from "./connection-guard.ts";
 import { HealthRegistry } from "./health.ts";

@@ -1,15 +1,3 @@
-import "./provided.ts";
-
-export { describeBadInput, type BadInputResult, type BadInputRow } from "./bad-input.ts";
-export { startFaultProxy, type FaultProxy } from "./fault-proxy.ts";
-export { freePorts } from "./free-ports.ts";
-export { ensureRabbitMq } from "./install-rabbitmq.ts";
 export { checkHistory } from "./history/check-history.ts";
 export type { FinalLog, History, HistoryGap, HistoryRange, HistoryRecord, Violation } from "./history/history.ts";
-export { testNamespace } from "./namespace.ts";
-export { envelope, Http2Frames, RawHttp2, type Http2Frame } from "./raw-http2.ts";
-export { startPostgres, type PrivatePostgres } from "./postgres.ts";
-export { rabbitmqInstalled, startRabbitMq, type PrivateRabbitMq, type RabbitMqFaults } from "./rabbitmq.ts";
-export type { PrivateServer, ServerFaults } from "./server-faults.ts";
 export { startRealSystem, type RealSystem } from "./real-system.ts";
-export { watchConsumers, type WatchedConsumers } from "./watch-consumers.ts";

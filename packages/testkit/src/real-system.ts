@@ -1,8 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { freePorts } from "./free-ports.ts";
-import { ensureRabbitMq } from "./install-rabbitmq.ts";
-import { startPostgres } from "./postgres.ts";
-import { startRabbitMq } from "./rabbitmq.ts";
+import { ensureRabbitMq, freePorts, startPostgres, startRabbitMq } from "@warren/test-servers";
 
 /** Broker and archiver as processes, on real servers. */
 export interface RealSystem {

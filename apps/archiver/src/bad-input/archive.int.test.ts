@@ -4,7 +4,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { openDatabase, schemaName } from "@warren/postgres";
 import { silentLogger } from "@warren/protocol";
 import { ArchiveService } from "@warren/protocol/v1";
-import { describeBadInput, testNamespace, type BadInputRow } from "@warren/testkit";
+import { describeBadInput, testNamespace, type BadInputRow } from "@warren/test-servers";
 import { sql } from "kysely";
 import { inject } from "vitest";
 import { openArchiver } from "../composition-root.ts";

@@ -1,5 +1,5 @@
 import { OnConflict } from "@warren/protocol/v1";
-import { describeBadInput, type BadInputRow } from "@warren/testkit";
+import { describeBadInput, type BadInputRow } from "@warren/test-servers";
 import { outcome, World } from "../testing/bad-input-world.ts";
 import type { RawSession } from "../testing/raw-session.ts";
 

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RetentionSchema } from "@warren/protocol/v1";
-import { describeBadInput, type BadInputRow } from "@warren/testkit";
+import { describeBadInput, type BadInputRow } from "@warren/test-servers";
 import { describeError, outcome, World } from "../testing/bad-input-world.ts";
 
 const after = (afterOffset: bigint) => ({ start: { case: "afterOffset" as const, value: afterOffset } });

@@ -4,7 +4,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createPublisher, isWarrenError, type NewEvent, type Publisher } from "@warren/client";
 import { Limits } from "@warren/protocol";
 import { OutcomeStatus, type EventSchema } from "@warren/protocol/v1";
-import { describeBadInput, type BadInputRow } from "@warren/testkit";
+import { describeBadInput, type BadInputRow } from "@warren/test-servers";
 import type { Options } from "amqplib";
 import { inject } from "vitest";
 import { outcome, World, type Arrived } from "../testing/bad-input-world.ts";

@@ -2,7 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AckMode, AdminService, ConsumerState, OnConflict, type OpenSchema } from "@warren/protocol/v1";
-import { describeBadInput, Http2Frames, RawHttp2, startFaultProxy, type BadInputRow } from "@warren/testkit";
+import { describeBadInput, Http2Frames, RawHttp2, startFaultProxy, type BadInputRow } from "@warren/test-servers";
 import { inject } from "vitest";
 import { deploy } from "../testing/broker-under-test.ts";
 import { describeError, World } from "../testing/bad-input-world.ts";

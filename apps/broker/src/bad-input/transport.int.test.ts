@@ -5,7 +5,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Limits, Times } from "@warren/protocol";
 import { ArchiveService, ConsumerState, FollowRequestSchema } from "@warren/protocol/v1";
-import { describeBadInput, envelope, Http2Frames, RawHttp2, type BadInputRow } from "@warren/testkit";
+import { describeBadInput, envelope, Http2Frames, RawHttp2, type BadInputRow } from "@warren/test-servers";
 import { outcome, World } from "../testing/bad-input-world.ts";
 
 const publish = "warren.v1.PublishService/Publish";

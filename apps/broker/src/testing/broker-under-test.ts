@@ -1,6 +1,6 @@
 import { openDatabase, schemaName } from "@warren/postgres";
 import { silentLogger, type Logger } from "@warren/protocol";
-import { testNamespace } from "@warren/testkit";
+import { testNamespace } from "@warren/test-servers";
 import { createAmqpTransport } from "@warren/transport/amqp";
 import { sql } from "kysely";
 import { inject } from "vitest";

@@ -1,4 +1,4 @@
-import { startFaultProxy } from "@warren/testkit";
+import { startFaultProxy } from "@warren/test-servers";
 import { connect, type Options } from "amqplib";
 import { inject } from "vitest";
 import type { Arrived, World } from "./bad-input-world.ts";

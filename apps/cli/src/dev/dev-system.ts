@@ -5,7 +5,7 @@ import { createPostgresArchiveStore, migrateArchive } from "@warren/event-store/
 import { openDatabase, schemaName } from "@warren/postgres";
 import type { Logger } from "@warren/protocol";
 import { createPostgresStateStore, migrateStateStore } from "@warren/state-store";
-import { startPostgres } from "@warren/testkit";
+import { startPostgres } from "@warren/test-servers";
 import { createMemoryTransport, MemoryBroker } from "@warren/transport/memory";
 
 /** The whole system in one process, on embedded parts: PostgreSQL from npm, RabbitMQ's twin in memory. */

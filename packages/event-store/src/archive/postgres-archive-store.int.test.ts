@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { openDatabase, schemaName, type Database } from "@warren/postgres";
 import { silentLogger, walkEvent, type EventSlice } from "@warren/protocol";
 import { EventSchema, PackSchema, type Event } from "@warren/protocol/v1";
-import { testNamespace } from "@warren/testkit";
+import { testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { createPostgresArchiveStore, migrateArchive } from "./postgres-archive-store.ts";

@@ -1,6 +1,6 @@
 import { openDatabase, schemaName } from "@warren/postgres";
 import { silentLogger } from "@warren/protocol";
-import { startFaultProxy, testNamespace } from "@warren/testkit";
+import { startFaultProxy, testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
 import { expect, inject, test, vi } from "vitest";
 import { describeEventLog, slice } from "../contract/index.ts";

@@ -1,7 +1,7 @@
 import { lastOffsetOf } from "@warren/protocol";
 import { Tail } from "@warren/replay";
 import { describe, expect, test } from "vitest";
-import { Prng } from "../simulation/prng.ts";
+import { Prng } from "./testing/prng.ts";
 import { ack, Driver, pull, segment, segments } from "./testing/consumer-driver.ts";
 
 describe("flow control of a consumer", () => {

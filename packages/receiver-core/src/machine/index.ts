@@ -18,3 +18,4 @@ export {
   type ReceiverState,
   type ReceiverStep,
 } from "./receiver-machine.ts";
+export { effectsOf, extendPlan, startPlan, type Reader, type RetentionPlan } from "./retention.ts";

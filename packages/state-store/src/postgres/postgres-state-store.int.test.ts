@@ -1,6 +1,6 @@
 import { openDatabase, schemaName } from "@warren/postgres";
 import { silentLogger } from "@warren/protocol";
-import { testNamespace } from "@warren/testkit";
+import { testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
 import { describeStateStore } from "../contract/index.ts";

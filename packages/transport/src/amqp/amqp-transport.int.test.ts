@@ -1,4 +1,4 @@
-import { startFaultProxy, testNamespace, watchConsumers } from "@warren/testkit";
+import { startFaultProxy, testNamespace, watchConsumers } from "@warren/test-servers";
 import { connect } from "amqplib";
 import { expect, inject, test, vi } from "vitest";
 import { describeTransport } from "../contract/index.ts";

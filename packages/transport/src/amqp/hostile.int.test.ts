@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from "node:net";
 import { Limits, silentLogger, type WarrenError } from "@warren/protocol";
-import { startFaultProxy, testNamespace } from "@warren/testkit";
+import { startFaultProxy, testNamespace } from "@warren/test-servers";
 import { connect } from "amqplib";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { Delivery, Transport } from "../transport.ts";

@@ -1,9 +1,9 @@
 import { WarrenError } from "@warren/protocol";
 import { Tail } from "@warren/replay";
-import { stepConsumer } from "../machine/consumer-machine.ts";
-import { asleep, type ConsumerEffect, type ConsumerInput, type ConsumerState, type SessionSpec } from "../machine/consumer-state.ts";
-import { startReceiver, stepReceiver, type ReceiverEffect, type ReceiverInput, type ReceiverState } from "../machine/receiver-machine.ts";
-import type { Frame } from "../subscription.ts";
+import { stepConsumer } from "@warren/receiver-core/machine";
+import { asleep, type ConsumerEffect, type ConsumerInput, type ConsumerState, type SessionSpec } from "@warren/receiver-core/machine";
+import { startReceiver, stepReceiver, type ReceiverEffect, type ReceiverInput, type ReceiverState } from "@warren/receiver-core/machine";
+import type { Frame } from "@warren/receiver-core";
 import type { World } from "./world.ts";
 
 /** What the broker's end of a stream gives to the client. */

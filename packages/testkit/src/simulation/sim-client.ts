@@ -1,5 +1,5 @@
 import { covers, raiseMark, rangeFrom, settle, type Offset, type OffsetRange, type Settled } from "@warren/protocol";
-import type { Frame, OnConflict } from "../subscription.ts";
+import type { Frame, OnConflict } from "@warren/receiver-core";
 import type { SimBroker } from "./sim-broker.ts";
 import { rule } from "./violation.ts";
 import type { World } from "./world.ts";
