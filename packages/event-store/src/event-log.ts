@@ -117,6 +117,18 @@ export interface PruneRequest {
   readonly maxEvents: number;
 }
 
+/** Records a time in which events may have passed unseen. */
+export interface MissedRequest {
+  readonly receiverId: bigint;
+  /** Compared with the log's, as in an append. */
+  readonly epoch: bigint;
+  /** Milliseconds since 1970. */
+  readonly fromTime: number;
+  readonly toTime: number;
+  /** Told to whoever meets the gap. */
+  readonly reason: string;
+}
+
 /** What became of a prune. */
 export interface PruneResult {
   readonly oldestOffset: Offset;
@@ -176,8 +188,11 @@ export interface EventLog {
    * Removes a log with all that belongs to it, in bounded steps: from the first one on no writer can append. True: it is gone (or never was); false: call it again.
    */
   drop(receiverId: bigint, options?: CallOptions): Promise<boolean>;
-  /** Records that events may have been missed after the head (W9). */
-  recordMissed(receiverId: bigint, fromTime: number, toTime: number, reason: string, options?: CallOptions): Promise<MissedGap>;
+  /**
+   * Records that events may have been missed after the head (W9). Throws FENCED when the epoch is another one: whoever has the log has read its gaps and would not
+   * hear of this one.
+   */
+  recordMissed(missed: MissedRequest, options?: CallOptions): Promise<MissedGap>;
   /** All recorded gaps that concern offsets after `afterOffset`, in order; a missed gap concerns whoever has not passed its `afterOffset`. */
   gaps(receiverId: bigint, afterOffset: Offset, options?: CallOptions): Promise<readonly LogGap[]>;
   /** Newest first, at most `limit`. */

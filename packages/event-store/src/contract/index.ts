@@ -263,7 +263,7 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       const bad = { reason: "bad_text" as const, detail: "not UTF-8", bytes: Uint8Array.of(255) };
       await log.append([event, slice()]);
       await subject.log.append(log.request([], { quarantined: [bad] }));
-      await subject.log.recordMissed(log.receiverId, 1, 2, "queue gone");
+      await subject.log.recordMissed({ receiverId: log.receiverId, epoch: log.claim.epoch, fromTime: 1, toTime: 2, reason: "queue gone" });
       await other.append([event]);
       const dropAll = async () => {
         while (!(await subject.log.drop(log.receiverId)));
@@ -286,9 +286,19 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       const log = await claimed();
       await log.append([slice()]);
       const gap = { kind: "missed", afterOffset: 1n, fromTime: 1_700_000_000_000, toTime: 1_700_000_001_500, reason: "queue gone" };
-      expect(await subject.log.recordMissed(log.receiverId, gap.fromTime, gap.toTime, gap.reason)).toEqual(gap);
+      const { fromTime, toTime, reason } = gap;
+      const missed = { receiverId: log.receiverId, epoch: log.claim.epoch, fromTime, toTime, reason };
+      expect(await subject.log.recordMissed(missed)).toEqual(gap);
       expect(await subject.log.gaps(log.receiverId, 1n)).toEqual([gap]);
       expect(await subject.log.gaps(log.receiverId, 2n)).toEqual([]);
+    });
+
+    test("W9: a writer that lost its log records nothing: who has the log would not hear of it", async () => {
+      const log = await claimed();
+      const missed = { receiverId: log.receiverId, epoch: log.claim.epoch, fromTime: 1, toTime: 2, reason: "queue gone" };
+      await subject.log.claim(log.receiverId);
+      await expect(subject.log.recordMissed(missed)).rejects.toSatisfy((error) => isWarrenError(error, "FENCED"));
+      expect(await subject.log.gaps(log.receiverId, 0n)).toEqual([]);
     });
 
     test("W12: stores quarantined events with the batch, each once, whatever their bytes", async () => {

@@ -78,8 +78,7 @@ export function createMemoryEventLog(now: () => number = Date.now): MemoryEventL
       logs.delete(receiverId);
       return true;
     },
-    recordMissed: (receiverId, fromTime, toTime, reason, options) =>
-      on(receiverId, options, (log) => log.recordMissed(fromTime, toTime, reason)),
+    recordMissed: ({ receiverId, ...missed }, options) => on(receiverId, options, (log) => log.recordMissed(missed)),
     gaps: (receiverId, afterOffset, options) => on(receiverId, options, (log) => log.gaps(afterOffset)),
     quarantined: (receiverId, limit, options) => on(receiverId, options, (log) => log.quarantined(limit)),
   };

@@ -17,6 +17,7 @@ import type {
   LogGap,
   LogSizes,
   MissedGap,
+  MissedRequest,
   PruneRequest,
   PruneResult,
   QuarantineRow,
@@ -164,7 +165,8 @@ export class MemoryLog {
     else this.#gaps.push({ kind: "pruned", firstOffset: this.#oldest, lastOffset, reason });
   }
 
-  recordMissed(fromTime: number, toTime: number, reason: string): MissedGap {
+  recordMissed({ epoch, fromTime, toTime, reason }: Omit<MissedRequest, "receiverId">): MissedGap {
+    if (epoch !== this.#epoch) throw new WarrenError("FENCED", "another broker owns this receiver's log");
     const gap: MissedGap = { kind: "missed", afterOffset: this.#head, fromTime, toTime, reason };
     this.#gaps.push(gap);
     return gap;

@@ -1,6 +1,6 @@
 import type { Offset } from "@warren/protocol";
 import { sql, type Kysely } from "kysely";
-import type { LogGap, MissedGap } from "../event-log.ts";
+import type { LogGap, MissedGap, MissedRequest } from "../event-log.ts";
 import type { Tables } from "./tables.ts";
 
 interface GapRow {
@@ -37,17 +37,13 @@ export async function readGaps(db: Kysely<unknown>, tables: Tables, receiverId: 
   return rows.map(toGap);
 }
 
-/** Records that events may be missing after the head, as it is in this statement. Undefined when there is no such log. */
-export async function insertMissed(
-  db: Kysely<unknown>,
-  tables: Tables,
-  gap: { readonly receiverId: bigint; readonly fromTime: number; readonly toTime: number; readonly reason: string },
-): Promise<MissedGap | undefined> {
-  const { receiverId, fromTime, toTime, reason } = gap;
+/** Records that events may be missing after the head, as it is in this statement. Undefined when there is no such log, or its epoch is another one. */
+export async function insertMissed(db: Kysely<unknown>, tables: Tables, missed: MissedRequest): Promise<MissedGap | undefined> {
+  const { receiverId, epoch, fromTime, toTime, reason } = missed;
   const { rows } = await sql<{ after_offset: bigint }>`
     insert into ${tables.gaps} (receiver_id, kind, after_offset, from_time, to_time, reason)
     select receiver_id, 'missed', head_offset, to_timestamp(${fromTime}::float8 / 1000), to_timestamp(${toTime}::float8 / 1000), ${reason}
-    from ${tables.logs} where receiver_id = ${receiverId}::bigint
+    from ${tables.logs} where receiver_id = ${receiverId}::bigint and epoch = ${epoch}::bigint
     returning after_offset`.execute(db);
   const [row] = rows;
   return row === undefined ? undefined : { kind: "missed", afterOffset: row.after_offset, fromTime, toTime, reason };

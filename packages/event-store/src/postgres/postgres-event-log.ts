@@ -19,6 +19,7 @@ import type {
   LogGap,
   LogSizes,
   MissedGap,
+  MissedRequest,
   PruneRequest,
   PruneResult,
   QuarantineRow,
@@ -192,9 +193,11 @@ class PostgresEventLog implements EventLog {
     return this.#run(options, () => dropLog(this.#db, this.#tables, receiverId));
   }
 
-  async recordMissed(receiverId: bigint, fromTime: number, toTime: number, reason: string, options?: CallOptions): Promise<MissedGap> {
-    const gap = await this.#run(options, () => insertMissed(this.#db, this.#tables, { receiverId, fromTime, toTime, reason }));
-    return gap ?? notFound(receiverId);
+  async recordMissed(missed: MissedRequest, options?: CallOptions): Promise<MissedGap> {
+    const gap = await this.#run(options, () => insertMissed(this.#db, this.#tables, missed));
+    if (gap !== undefined) return gap;
+    await this.status(missed.receiverId, options);
+    throw new WarrenError("FENCED", "another broker owns this receiver's log");
   }
 
   gaps(receiverId: bigint, afterOffset: Offset, options?: CallOptions): Promise<readonly LogGap[]> {
