@@ -61,10 +61,7 @@ export class ConsumerParking {
     const result = await this.#untilSaved(sessionId, "event not parked", () =>
       store.park({ name, sessionToken: token, offset, ...tried, recordedAt: event.recordedAt, bytes: event.bytes }),
     );
-    if (result.kind === "fenced") {
-      dispatch({ kind: "fenced", token });
-      throw new WarrenError("TAKEN_OVER", `a newer session has consumer ${name}; nothing was parked`);
-    }
+    if (result.kind === "fenced") throw this.#fenced(token);
     dispatch({ kind: "parked", sessionId, offset });
     return raiseMark({ mark: result.ackedOffset, ranges: result.ranges }, result.ackedOffset);
   }
@@ -74,7 +71,10 @@ export class ConsumerParking {
     const { token, sides, saved } = this.#awake(sessionId);
     if (!sides.outstanding.includes(deliveryId)) throw new WarrenError("ACK_INVALID", `side delivery ${deliveryId} is not under way`);
     // Not under way any more: an operator discarded it. Then there is nothing to park.
-    await this.#untilSaved(sessionId, "event not parked again", () => store.parkAgain({ name, sessionToken: token, deliveryId, ...tried }));
+    const held = await this.#untilSaved(sessionId, "event not parked again", () =>
+      store.parkAgain({ name, sessionToken: token, deliveryId, ...tried }),
+    );
+    if (!held) throw this.#fenced(token);
     dispatch({ kind: "sides-settled", sessionId, deliveryIds: [deliveryId] });
     return saved;
   }
@@ -122,6 +122,11 @@ export class ConsumerParking {
     // Events are not sent meanwhile; that it is kept follows.
     paused(reason);
     await this.#quietly("pause not saved", () => store.setPaused(name, reason));
+  }
+
+  #fenced(token: bigint): WarrenError {
+    this.#deps.dispatch({ kind: "fenced", token });
+    return new WarrenError("TAKEN_OVER", `a newer session has consumer ${this.#deps.name}; nothing was parked`);
   }
 
   #awake(sessionId: string): Awake {

@@ -44,7 +44,7 @@ export type RetryingRow = ParkedRow & { readonly deliveryId: bigint };
 export interface ParkingStore {
   /** Sets an event aside; parked already: reason and attempts (the greater ones) are replaced. */
   park(park: Park, options?: CallOptions): Promise<ParkResult>;
-  /** A retried event failed again: parked with a new reason, attempts added, its delivery ended. False when it is not under way, or a newer session has the name. */
+  /** A retried event failed again: parked with a new reason, attempts added, its delivery ended; not under way any more: nothing happens. False when a newer session has the name. */
   parkAgain(
     again: {
       readonly name: string;

@@ -74,6 +74,10 @@ export function describeParking(store: () => StateStore, receiver: () => Promise
         { offset: 2n, reason: "still", attempts: 5, deliveryId: undefined },
       ]);
       expect(await store().retrying("park-retry", 0n, 10)).toEqual([]);
+      // It is not under way any more: that is no sign of another session.
+      const gone = { name: "park-retry", sessionToken: token, deliveryId: two ?? 0n, reason: "late", attempts: 1 };
+      expect(await store().parkAgain(gone)).toBe(true);
+      expect(await store().parked("park-retry", 0n, 10)).toMatchObject([{ offset: 2n, reason: "still", attempts: 5 }]);
       // Asked again, it is another delivery.
       await store().retryParked("park-retry", undefined, false);
       expect((await store().retrying("park-retry", 0n, 10))[0]?.deliveryId).toBeGreaterThan(five ?? 0n);

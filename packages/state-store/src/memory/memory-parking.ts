@@ -50,9 +50,9 @@ export function createMemoryParking({ consumers, save, now }: MemoryParkingDeps)
       return { kind: "parked", ackedOffset: saved.ackedOffset, ranges: saved.ranges };
     },
     async parkAgain({ name, sessionToken, deliveryId, reason, attempts }) {
+      if (!held(name, sessionToken)) return false;
       const row = of(name).find((each) => each.deliveryId === deliveryId);
-      if (row === undefined || !held(name, sessionToken)) return false;
-      put(name, { ...row, reason, attempts: row.attempts + attempts, parkedAt: now(), deliveryId: undefined });
+      if (row !== undefined) put(name, { ...row, reason, attempts: row.attempts + attempts, parkedAt: now(), deliveryId: undefined });
       return true;
     },
     async settleRetried(name, sessionToken, deliveryIds) {

@@ -65,10 +65,13 @@ export class Parking {
 
   async parkAgain(again: Parameters<ParkingStore["parkAgain"]>[0]): Promise<boolean> {
     const { name, sessionToken, deliveryId, reason, attempts } = again;
-    const { numAffectedRows } = await sql`
-      update ${this.#parked} set delivery_id = null, reason = ${reason}, attempts = attempts + ${attempts}::integer, parked_at = clock_timestamp()
-      where consumer = ${name} and delivery_id = ${deliveryId}::bigint and ${this.#held(name, sessionToken)}`.execute(this.#db);
-    return numAffectedRows === 1n;
+    const { rows } = await sql<{ held: boolean }>`
+      with again as (
+        update ${this.#parked} set delivery_id = null, reason = ${reason}, attempts = attempts + ${attempts}::integer, parked_at = clock_timestamp()
+        where consumer = ${name} and delivery_id = ${deliveryId}::bigint and ${this.#held(name, sessionToken)}
+      )
+      select ${this.#held(name, sessionToken)} as held`.execute(this.#db);
+    return must(rows[0], "a select without a table gives one row").held;
   }
 
   async settleRetried(name: string, sessionToken: bigint, deliveryIds: readonly bigint[]): Promise<boolean> {
