@@ -31,6 +31,19 @@ describe("stepConsumer()", () => {
     expect(driver.do(segments(segment(11n, 2)))).toEqual(["read-log after 9"]);
   });
 
+  test("W9: does not send past the head that its receiver knows: another broker may have stored it after a gap that was not heard of here", () => {
+    const driver = new Driver().awake({ head: 2n, tailFirst: 3n });
+    driver.do(pull);
+    expect(driver.do(segments(segment(1n, 2), segment(3n, 2)))).toEqual(["batch 1-2"]);
+    expect(driver.do(pull)).toEqual(["caught-up 2"]);
+    expect(driver.do(pull)).toEqual([]);
+    expect(driver.do({ kind: "stored", head: 4n, tailFirst: 3n })).toEqual(["read-tail 3"]);
+    // Nor the rest of a segment that reaches over it.
+    const cut = new Driver().awake({ head: 3n, tailFirst: 4n });
+    cut.do(pull);
+    expect(cut.do(segments(segment(1n, 5)))).toEqual(["batch 1-3"]);
+  });
+
   test("I2: makes at most one frame of events per wish", () => {
     const driver = new Driver().awake({ head: 9n, tailFirst: 10n });
     driver.do(pull);

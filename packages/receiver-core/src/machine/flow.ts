@@ -48,9 +48,10 @@ function events(given: Awake, now: number): FlowStep {
   if (room <= 0 || awake.sent.total >= awake.session.maxInFlightBytes) return { awake, effects: [] };
   const buffer = awake.buffer.filter((segment) => lastOffsetOf(segment) >= awake.next);
   const segment = buffer[0];
-  if (segment !== undefined && segment.firstOffset <= awake.next) {
+  // Not past the head that the receiver knows: what another broker stored since may follow a gap that was not heard of here (W9).
+  if (segment !== undefined && segment.firstOffset <= awake.next && awake.next <= awake.head) {
     const settledFrom = rangeFrom(awake.settled.ranges, awake.next)?.first;
-    const until = least(gap?.afterOffset, settledFrom === undefined ? undefined : settledFrom - 1n);
+    const until = least(gap?.afterOffset, settledFrom === undefined || settledFrom > awake.head ? awake.head : settledFrom - 1n);
     return sendEvents({ ...awake, buffer }, segment, room, until, now);
   }
   return read({ ...awake, buffer: [] }, now);
@@ -65,9 +66,8 @@ function passSettled(awake: Awake): Awake {
   return { ...awake, next: range !== undefined && range.first <= next ? range.last + 1n : next };
 }
 
-function least(one: Offset | undefined, two: Offset | undefined): Offset | undefined {
-  if (one === undefined || two === undefined) return one ?? two;
-  return one < two ? one : two;
+function least(one: Offset | undefined, two: Offset): Offset {
+  return one !== undefined && one < two ? one : two;
 }
 
 function read(awake: Awake, now: number): FlowStep {
@@ -88,9 +88,9 @@ function read(awake: Awake, now: number): FlowStep {
 }
 
 /** Sends events of `segment` from `next` on: not more than there is room, not past a gap or into what is settled, not above the bytes of one batch. */
-function sendEvents(awake: Awake, segment: EncodedBatch, room: number, until: Offset | undefined, now: number): FlowStep {
+function sendEvents(awake: Awake, segment: EncodedBatch, room: number, until: Offset, now: number): FlowStep {
   const from = Number(awake.next - segment.firstOffset);
-  const limit = until === undefined ? segment.count : Math.min(segment.count, Number(until - segment.firstOffset) + 1);
+  const limit = Math.min(segment.count, Number(until - segment.firstOffset) + 1);
   const { maxInFlightBytes } = awake.session;
   const roomBytes = maxInFlightBytes - awake.sent.total;
   const to = fit(segment, from, Math.min(limit, from + room), Math.min(roomBytes, Limits.batchBytes));
