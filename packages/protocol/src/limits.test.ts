@@ -21,6 +21,7 @@ describe("Limits and Times", () => {
       sessionMinMs,
       sessionMaxMs,
       takeOverMs,
+      upkeepMs,
       migrationMarginMs,
       backoffMinMs,
       backoffMaxMs,
@@ -52,6 +53,8 @@ describe("Limits and Times", () => {
     rising(amqpConnectMs, 2 * amqpHeartbeatMs, publishConfirmMs);
     // What hangs is known to hang before a drain gives it up.
     expect(drainMs).toBeGreaterThanOrEqual(Math.max(databaseSocketMs, 2 * amqpHeartbeatMs));
+    // A channel that is open for a whole pass of upkeep has a RabbitMQ that answers: what was lost with the channel before came again, and acks arrived.
+    rising(3 * amqpHeartbeatMs, upkeepMs);
     // A connection says what it is, asks for something, is used, and gets old; a session outlives its quiet moments, a heartbeat between each two.
     rising(connectionPrefaceMs, connectionFirstRequestMs, heartbeatMs, connectionIdleMs, connectionMaxAgeMs, callMaxMs);
     // Whatever silence is noticed late is small against the margin of a migration.

@@ -113,7 +113,7 @@ export const Times = {
   /** Before the place in time of a consumer that migrates without an event both logs hold. */
   migrationMarginMs: 600_000,
   /** Retention, expiry, retirement and the depth of queues are looked at so often. */
-  upkeepMs: 10_000,
+  upkeepMs: 20_000,
   /** That a receiver is used is saved so often; one that this broker took is not retired earlier. */
   receiverUsedMs: 3_600_000,
   /** A receiver without consumers is kept for so long. */

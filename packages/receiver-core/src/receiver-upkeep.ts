@@ -1,6 +1,7 @@
 import { isWarrenError, Limits, type Offset } from "@warren/protocol";
 import type { ConsumerRow, RetentionPolicy, Sleeper } from "@warren/state-store";
 import type { CoreDeps } from "./core-deps.ts";
+import { unwatched, watchChannel, type ChannelWatch } from "./machine/channel-watch.ts";
 import { effectsOf, extendPlan, startPlan, type Reader, type ReaderEffect, type RetentionPlan } from "./machine/retention.ts";
 import type { ReceiverWriter } from "./receiver-writer.ts";
 
@@ -32,7 +33,6 @@ export interface UpkeepOwner {
   readonly receiverId: bigint;
   readonly writer: ReceiverWriter;
   retention(): RetentionPolicy;
-  readers(): readonly Reader[];
   /** Consumers that fell asleep and are not known to the state store as such. Token undefined: it must be asked for. */
   sleepers(): readonly { readonly name: string; readonly sessionToken: bigint | undefined }[];
   saidAsleep(sleepers: readonly Sleeper[]): void;
@@ -47,8 +47,7 @@ export class ReceiverUpkeep {
   readonly #deps: CoreDeps;
   readonly #owner: UpkeepOwner;
   #kept: Kept = { bytes: 0, heldBy: [], heldFrom: 0n };
-  /** The channel that consumed when this last looked. */
-  #channel = 0;
+  #watch: ChannelWatch = unwatched;
 
   constructor(deps: CoreDeps, owner: UpkeepOwner) {
     this.#deps = deps;
@@ -63,29 +62,27 @@ export class ReceiverUpkeep {
   async pass(): Promise<void> {
     if (this.#owner.writer.claim === undefined) return;
     await this.#expire();
-    const { channel } = this.#owner.writer;
-    // What a new channel brings again must still find its keys.
-    const settled = channel > 0 && channel === this.#channel;
-    this.#channel = channel;
+    this.#watch = watchChannel(this.#watch, this.#owner.writer.channel);
     for (let more = true; more;) {
-      const step = await this.#owner.exclusively(() => this.#prune(settled));
+      const step = await this.#owner.exclusively(() => this.#prune());
       more = step ?? false;
     }
   }
 
   /** What a retention would do now. Errors as of `EventLog.sizes`. */
   async preview(policy: RetentionPolicy, options: { readonly signal: AbortSignal }): Promise<RetentionOutcome> {
-    return outcomeOf(await this.#plan(policy, this.#owner.readers(), Infinity, options));
+    await this.#deps.offsets.flush();
+    return outcomeOf(await this.#plan(policy, await this.#readers(options), Infinity, options));
   }
 
   /** One step; whether there is more to do. */
-  async #prune(may: boolean): Promise<boolean> {
+  async #prune(): Promise<boolean> {
     const { log, offsets, logger } = this.#deps;
     const { receiverId, writer } = this.#owner;
     const policy = this.#owner.retention();
-    // In this order: what is settled now, is saved then. A crash must not bring a consumer back to what is gone.
-    const readers = this.#owner.readers();
+    // What is saved counts, for a crash must not bring a consumer back to what is gone; and of every consumer, for another broker may have made some.
     await offsets.flush();
+    const readers = await this.#readers({});
     const plan = await this.#plan(policy, readers, pagesPerStep);
     const holding = effectsOf(plan).filter(({ holds, asleep }) => holds > 0n && asleep);
     this.#kept = {
@@ -94,11 +91,14 @@ export class ReceiverUpkeep {
       heldFrom: holding.length === 0 ? 0n : plan.goneTo + 1n,
     };
     const { claim } = writer;
-    if (!may || claim === undefined || plan.goneTo <= plan.wasGoneTo) return false;
+    // The channel may be another one since this pass began.
+    const safeTo = writer.channel.channel === this.#watch.channel ? this.#watch.safeTo : 0n;
+    const goneTo = plan.goneTo < safeTo ? plan.goneTo : safeTo;
+    if (claim === undefined || goneTo <= plan.wasGoneTo) return false;
     const request = {
       receiverId,
       epoch: claim.epoch,
-      beforeOffset: plan.goneTo + 1n,
+      beforeOffset: goneTo + 1n,
       reason: describePolicy(policy),
       maxEvents: Limits.pruneEvents,
     };
@@ -113,6 +113,11 @@ export class ReceiverUpkeep {
       if (isWarrenError(error, "FENCED")) await writer.check();
       throw error;
     }
+  }
+
+  async #readers(options: { readonly signal?: AbortSignal }): Promise<readonly Reader[]> {
+    const rows = await this.#deps.state.readers(this.#owner.receiverId, options);
+    return rows.map(({ name, ackedOffset, asleep }) => ({ name, mark: ackedOffset, asleep }));
   }
 
   async #plan(

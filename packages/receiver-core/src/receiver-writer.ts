@@ -7,6 +7,7 @@ import type { Delivery, QueueConsumer } from "@warren/transport";
 import { queueName } from "./config-key.ts";
 import type { BudgetHolder } from "./receive-budget.ts";
 import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
+import type { ChannelView } from "./machine/channel-watch.ts";
 import {
   startReceiver,
   stepReceiver,
@@ -46,6 +47,8 @@ export class ReceiverWriter {
   /** When the queue was last known to exist, by the wall clock. */
   #seenAt: number;
   #checking = false;
+  /** The transport waits until the loss of the queue is recorded. */
+  #missing: PromiseWithResolvers<void> | undefined;
   readonly #holder: BudgetHolder = { room: () => this.#dispatch({ kind: "room" }) };
   /** Largest message since the queue was paused last, in bytes. */
   #largest = 0;
@@ -80,9 +83,10 @@ export class ReceiverWriter {
     return this.#state.channel > 0;
   }
 
-  /** Number of the open channel; 0: none. */
-  get channel(): number {
-    return this.#state.channel;
+  /** How far the open channel is. */
+  get channel(): ChannelView {
+    const { channel, deliveredTag, ackedTag, ackedHead } = this.#state;
+    return { channel, deliveredTag, ackedTag, ackedHead };
   }
 
   /** Retention moved the old end of the log. */
@@ -176,7 +180,11 @@ export class ReceiverWriter {
         this.#queue?.resume(this.#shared.budget.share(this.#largest, this.#options.prefetch ?? Limits.prefetch));
         this.#largest = 0;
         return;
+      case "record-missed":
+        void this.#recordQueueMissing(effect.epoch);
+        return;
       case "close-queue":
+        this.#missing?.reject(new WarrenError("FENCED", "another broker owns this receiver's log"));
         void this.#queue?.close();
         this.#queue = undefined;
         return;
@@ -221,7 +229,7 @@ export class ReceiverWriter {
       topology: { exchange: { name: exchange, mode: "passive" }, queue },
       prefetch: this.#options.prefetch ?? Limits.prefetch,
       existing: true,
-      queueMissing: () => this.recordMissed(this.#seenAt, this.#deps.clock.wallMs(), `queue ${queue.name} was gone`),
+      queueMissing: () => this.#queueMissing(),
       handler: {
         opened: (channel) => {
           this.#waitingFor = undefined;
@@ -288,9 +296,35 @@ export class ReceiverWriter {
     }
   }
 
-  /** W9: a missing queue is recorded before it is made again. Times: milliseconds since 1970. STORE_UNAVAILABLE. */
-  async recordMissed(fromTime: number, toTime: number, reason: string): Promise<void> {
-    const gap = await this.#deps.log.recordMissed(this.#row.receiverId, fromTime, toTime, reason, { signal: this.#abort.signal });
+  /** W9: resolves when the loss is recorded; only then is the queue made again. */
+  async #queueMissing(): Promise<void> {
+    if (this.#state.phase !== "running") throw new WarrenError("FENCED", "another broker owns this receiver's log");
+    this.#missing = Promise.withResolvers<void>();
+    const { promise } = this.#missing;
+    this.#dispatch({ kind: "queue-missing" });
+    await promise;
+  }
+
+  async #recordQueueMissing(epoch: bigint): Promise<void> {
+    const missing = this.#missing;
+    this.#missing = undefined;
+    const queue = queueName(this.#options.namespace, this.#row.configKey);
+    try {
+      await this.#record(epoch, this.#seenAt, this.#deps.clock.wallMs(), `queue ${queue} was gone`);
+      missing?.resolve();
+    } catch (error) {
+      missing?.reject(error);
+    }
+  }
+
+  /** W9: events of a time may be missing after the head. Times: milliseconds since 1970. STORE_UNAVAILABLE; FENCED when another broker has the log. */
+  recordMissed(fromTime: number, toTime: number, reason: string): Promise<void> {
+    return this.#record(this.#state.epoch, fromTime, toTime, reason);
+  }
+
+  async #record(epoch: bigint, fromTime: number, toTime: number, reason: string): Promise<void> {
+    const missed = { receiverId: this.#row.receiverId, epoch, fromTime, toTime, reason };
+    const gap = await this.#deps.log.recordMissed(missed, { signal: this.#abort.signal });
     this.#gaps = [...this.#gaps, gap];
     this.#deps.logger.error("events may have been missed", { reason, afterOffset: String(gap.afterOffset) });
     this.#events.gapRecorded(gap);

@@ -5,7 +5,6 @@ import { describeDifference, queueName } from "./config-key.ts";
 import { NameClaims } from "./name-claims.ts";
 import { Consumer, type ClaimedName } from "./consumer.ts";
 import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
-import type { Reader } from "./machine/retention.ts";
 import { ReceiverUpkeep } from "./receiver-upkeep.ts";
 import { ReceiverWriter } from "./receiver-writer.ts";
 import type { SessionStream } from "./session-stream.ts";
@@ -65,7 +64,6 @@ export class Receiver {
       receiverId: row.receiverId,
       writer: this.#writer,
       retention: () => this.retention,
-      readers: () => this.#readers(),
       sleepers: () => this.#claims.unsaid((name) => this.#sleeping.get(name)?.idle === true),
       saidAsleep: (sleepers) => this.#claims.said(sleepers),
       expired: ({ name }) => {
@@ -131,7 +129,7 @@ export class Receiver {
     return new WarrenError("FENCED", "the receiver was removed at this moment; open again, it is made anew");
   }
 
-  /** Records that events of a time may be missing in this log, and tells whoever passes (W9). STORE_UNAVAILABLE. */
+  /** Records that events of a time may be missing in this log, and tells whoever passes (W9). STORE_UNAVAILABLE, FENCED. */
   async recordMissed(fromTime: number, toTime: number, reason: string): Promise<void> {
     await this.#whenClaimed();
     await this.#writer.recordMissed(fromTime, toTime, reason);
@@ -221,14 +219,6 @@ export class Receiver {
       standbySessions: consumer.standbySessions,
       paused: consumer.paused,
       expireAfterMs: consumer.expireAfterMs,
-    }));
-  }
-
-  #readers(): readonly Reader[] {
-    return [...this.#active.values(), ...this.#sleeping.values()].map((consumer) => ({
-      name: consumer.name,
-      mark: consumer.settled.mark,
-      asleep: consumer.phase === "asleep",
     }));
   }
 

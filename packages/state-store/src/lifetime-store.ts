@@ -1,3 +1,4 @@
+import type { Offset } from "@warren/protocol";
 import type { CallOptions, ConsumerRow, ReceiverRow } from "./state-store.ts";
 
 /** How long a receiver's log keeps events: until one of the limits is reached. None set: for ever. */
@@ -20,6 +21,13 @@ export interface Sleeper {
   readonly sessionToken: bigint;
 }
 
+/** Where a consumer is, as it is saved. */
+export interface ReaderRow {
+  readonly name: string;
+  readonly ackedOffset: Offset;
+  readonly asleep: boolean;
+}
+
 /**
  * How long things live: events of a log, consumers that sleep, receivers that nobody uses. Errors as of StateStore; everything may be repeated. Times are the
  * database's own, so that they outlive a broker.
@@ -34,6 +42,8 @@ export interface LifetimeStore {
    * takes a receiver says so, because one that died left nothing behind.
    */
   markAsleep(receiverId: bigint, sleepers: readonly Sleeper[] | "all", options?: CallOptions): Promise<void>;
+  /** All consumers of a receiver, whichever broker they were made on. */
+  readers(receiverId: bigint, options?: CallOptions): Promise<readonly ReaderRow[]>;
   /** Forgets, with their parked events, the consumers that sleep for longer than they may; never one that is awake. Returns them. One statement. */
   expireConsumers(receiverId: bigint, options?: CallOptions): Promise<readonly ConsumerRow[]>;
   /** Somebody uses the receiver. */

@@ -18,4 +18,5 @@ export {
   type ReceiverState,
   type ReceiverStep,
 } from "./receiver-machine.ts";
+export { unwatched, watchChannel, type ChannelView, type ChannelWatch } from "./channel-watch.ts";
 export { effectsOf, extendPlan, startPlan, type Reader, type RetentionPlan } from "./retention.ts";

@@ -40,6 +40,18 @@ describe("the write side of a receiver", () => {
     expect(again.effects.map(({ kind }) => kind)).toEqual(["append"]);
   });
 
+  test("W9: a queue that is gone is recorded after what is being stored, so that no consumer has passed the place", () => {
+    const begun = run(claimed, { kind: "opened", channel: 1 }, delivered(1, 1), { kind: "closed", channel: 1 });
+    const missing = stepReceiver(begun.state, { kind: "queue-missing" });
+    expect(missing.effects).toEqual([]);
+    const done = stepReceiver(missing.state, stored(1n, 1));
+    expect(done.effects.map(({ kind }) => kind)).toEqual(["publish", "record-missed"]);
+    expect(done.effects.at(-1)).toEqual({ kind: "record-missed", epoch: 1n });
+    // Once; and at once when nothing is being stored.
+    expect(stepReceiver(done.state, { kind: "checked", epoch: 1n, head: 1n }).effects).toEqual([]);
+    expect(stepReceiver(done.state, { kind: "queue-missing" }).effects).toEqual([{ kind: "record-missed", epoch: 1n }]);
+  });
+
   test("forgets that it gave back when it lost its log", () => {
     const fenced = run(
       claimed,

@@ -26,16 +26,20 @@ export type Work =
 
 /**
  * State of the write side. `rest`: parts of the batch under way that follow `work`. `queue`: delivered and not yet in a batch, all of `channel`; `queueBytes`: size of
- * its events. `shed`: the queue is paused, for too much was held in memory. `attempt`: failures in a row.
+ * its events. `deliveredTag`, `ackedTag`: newest message of `channel` that was delivered, and acked; `ackedHead`: the head then. `shed`: the queue is paused, for too much was held in memory. `missing`: the queue is gone, and that is not recorded yet. `attempt`: failures in a row.
  */
 export interface ReceiverState {
   readonly phase: "claiming" | "running" | "fenced" | "stopped";
   readonly epoch: bigint;
   readonly head: Offset;
   readonly channel: number;
+  readonly deliveredTag: number;
+  readonly ackedTag: number;
+  readonly ackedHead: Offset;
   readonly queue: readonly PendingMessage[];
   readonly queueBytes: number;
   readonly shed: boolean;
+  readonly missing: boolean;
   readonly work: Work;
   readonly rest: readonly Batch[];
   readonly attempt: number;
@@ -60,6 +64,8 @@ export type ReceiverInput =
   | { readonly kind: "shed" }
   /** There is room again. */
   | { readonly kind: "room" }
+  /** The queue is gone, with all it held. */
+  | { readonly kind: "queue-missing" }
   | { readonly kind: "reclaim" }
   | { readonly kind: "stop" };
 
@@ -83,6 +89,8 @@ export type ReceiverEffect =
   | { readonly kind: "advance"; readonly head: Offset }
   | { readonly kind: "retry-later"; readonly attempt: number }
   | { readonly kind: "count"; readonly repeats: number; readonly quarantined: number }
+  /** W9: record that events may be missing after the head, then make the queue again. */
+  | { readonly kind: "record-missed"; readonly epoch: bigint }
   /** Another writer has the log: close the queue, end the sessions. */
   | { readonly kind: "give-up" }
   | { readonly kind: "pause-queue" }
@@ -106,12 +114,12 @@ const idle: Work = { kind: "idle" };
 const noWork = { work: idle, rest: [] } as const;
 
 /** Nothing of the queue is held. */
-const emptyQueue = { channel: 0, queue: [], queueBytes: 0 } as const;
+const emptyQueue = { channel: 0, deliveredTag: 0, ackedTag: 0, ackedHead: 0n, queue: [], queueBytes: 0 } as const;
 
 /** A receiver that must first take its log. */
 export function startReceiver(): ReceiverStep {
   return {
-    state: { phase: "claiming", epoch: 0n, head: 0n, ...emptyQueue, shed: false, ...noWork, attempt: 0 },
+    state: { phase: "claiming", epoch: 0n, head: 0n, ...emptyQueue, shed: false, missing: false, ...noWork, attempt: 0 },
     effects: [{ kind: "claim" }],
   };
 }
@@ -123,7 +131,10 @@ export function stepReceiver(state: ReceiverState, input: ReceiverInput): Receiv
       return { state: { ...state, phase: "stopped", ...emptyQueue, ...noWork }, effects: [{ kind: "close-queue" }] };
     case "reclaim":
       if (state.phase !== "fenced") return { state, effects: [] };
-      return { state: { ...state, phase: "claiming", attempt: 0, ...emptyQueue, shed: false, ...noWork }, effects: [{ kind: "claim" }] };
+      return {
+        state: { ...state, phase: "claiming", attempt: 0, ...emptyQueue, shed: false, missing: false, ...noWork },
+        effects: [{ kind: "claim" }],
+      };
     case "claimed":
       if (state.phase !== "claiming") return { state, effects: [] };
       return {
@@ -151,13 +162,23 @@ function stepRunning(state: ReceiverState, input: RunningInput): ReceiverStep {
       return { state: input.channel === state.channel ? { ...state, ...emptyQueue } : state, effects: [] };
     case "delivered":
       if (input.channel !== state.channel) return { state, effects: [] };
-      return nextBatch({ ...state, queue: [...state.queue, input.message], queueBytes: state.queueBytes + input.message.bytes }, []);
+      return nextBatch(
+        {
+          ...state,
+          deliveredTag: input.message.tag,
+          queue: [...state.queue, input.message],
+          queueBytes: state.queueBytes + input.message.bytes,
+        },
+        [],
+      );
     case "shed":
       if (state.shed) return { state, effects: [] };
       return { state: { ...state, ...emptyQueue, shed: true }, effects: [{ kind: "pause-queue" }] };
     case "room":
       if (!state.shed) return { state, effects: [] };
       return { state: { ...state, shed: false }, effects: [{ kind: "resume-queue" }] };
+    case "queue-missing":
+      return recordMissed({ ...state, missing: true }, []);
     case "checked":
       if (input.epoch !== state.epoch) return fenced(state);
       // With an append in flight its own answer tells the head.
@@ -241,12 +262,14 @@ function resolve(state: ReceiverState, batch: Batch): ReceiverStep {
 function settle(state: ReceiverState, batch: Batch, before: readonly ReceiverEffect[]): ReceiverStep {
   const [part, ...rest] = state.rest;
   if (part !== undefined) return append({ ...state, rest }, part, before);
-  const ack: ReceiverEffect[] = batch.channel === state.channel ? [{ kind: "ack", channel: batch.channel, tag: batch.tag }] : [];
-  return nextBatch({ ...state, work: idle }, [...ack, ...before]);
+  if (batch.channel !== state.channel) return nextBatch({ ...state, work: idle }, before);
+  const ack: ReceiverEffect = { kind: "ack", channel: batch.channel, tag: batch.tag };
+  return nextBatch({ ...state, work: idle, ackedTag: batch.tag, ackedHead: state.head }, [ack, ...before]);
 }
 
 function nextBatch(state: ReceiverState, before: readonly ReceiverEffect[]): ReceiverStep {
-  if (state.work.kind !== "idle" || state.queue.length === 0) return { state, effects: before };
+  if (state.work.kind !== "idle") return { state, effects: before };
+  if (state.queue.length === 0) return recordMissed(state, before);
   let events = 0;
   let bytes = 0;
   let taken = 0;
@@ -264,6 +287,12 @@ function nextBatch(state: ReceiverState, before: readonly ReceiverEffect[]): Rec
     : before;
   if (batch.events.length === 0 && batch.quarantined.length === 0) return settle(rest, batch, effects);
   return append(rest, batch, effects);
+}
+
+/** What is being stored came before the loss: its place is known when that is done. Else a consumer could pass the place before it is recorded. */
+function recordMissed(state: ReceiverState, before: readonly ReceiverEffect[]): ReceiverStep {
+  if (!state.missing || state.work.kind !== "idle") return { state, effects: before };
+  return { state: { ...state, missing: false }, effects: [...before, { kind: "record-missed", epoch: state.epoch }] };
 }
 
 function waitToRetry(state: ReceiverState, work: Work): ReceiverStep {

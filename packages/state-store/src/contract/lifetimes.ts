@@ -67,6 +67,20 @@ export function describeLifetimes(store: () => StateStore, receiver: () => Promi
       expect(await store().expireConsumers(receiverId)).toMatchObject([{ expireAfterMs: 0 }]);
     });
 
+    test("W9: knows where every consumer of a receiver is, and who sleeps", async () => {
+      const [{ receiverId }, other] = [await ready(), await ready()];
+      const token = await claim("readers-awake", receiverId);
+      const sleeper = await claim("readers-asleep", receiverId);
+      await claim("readers-other", other.receiverId);
+      await store().saveOffsets([{ name: "readers-awake", sessionToken: token, ackedOffset: 7n, ranges: [{ first: 9n, last: 9n }] }]);
+      await store().markAsleep(receiverId, [{ name: "readers-asleep", sessionToken: sleeper }]);
+      const readers = await store().readers(receiverId);
+      expect(readers.toSorted((a, b) => (a.name < b.name ? -1 : 1))).toEqual([
+        { name: "readers-asleep", ackedOffset: 0n, asleep: true },
+        { name: "readers-awake", ackedOffset: 7n, asleep: false },
+      ]);
+    });
+
     test("W13: a receiver retires when no consumer has it and it was not used, and none can be made on it from then on", async () => {
       const row = await ready();
       await claim("retire-holder", row.receiverId);

@@ -42,6 +42,7 @@ export function createMemoryLifetimes({ receivers, consumers, forget, now }: Mem
         if (meant && !asleepSince.has(name)) asleepSince.set(name, now());
       }
     },
+    readers: async (receiverId) => of(receiverId).map(({ name, ackedOffset }) => ({ name, ackedOffset, asleep: asleepSince.has(name) })),
     async expireConsumers(receiverId) {
       return of(receiverId).flatMap((row) => {
         const since = asleepSince.get(row.name);

@@ -1,6 +1,6 @@
 import type { Database } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
-import type { RetentionPolicy, Sleeper } from "../lifetime-store.ts";
+import type { ReaderRow, RetentionPolicy, Sleeper } from "../lifetime-store.ts";
 import type { ConsumerRow, ReceiverRow } from "../state-store.ts";
 import { consumerColumns, receiverColumns, toConsumer, toReceiver, type ConsumerRecord, type ReceiverRecord } from "./rows.ts";
 
@@ -40,6 +40,13 @@ export class Lifetimes {
     await sql`
       update ${this.#consumers} set asleep_since = clock_timestamp()
       where receiver_id = ${receiverId}::bigint and asleep_since is null and ${which}`.execute(this.#db);
+  }
+
+  async readers(receiverId: bigint): Promise<readonly ReaderRow[]> {
+    const { rows } = await sql<{ name: string; acked_offset: bigint; asleep: boolean }>`
+      select name, acked_offset, asleep_since is not null as asleep from ${this.#consumers}
+      where receiver_id = ${receiverId}::bigint order by name`.execute(this.#db);
+    return rows.map(({ name, acked_offset: ackedOffset, asleep }) => ({ name, ackedOffset, asleep }));
   }
 
   async expireConsumers(receiverId: bigint): Promise<readonly ConsumerRow[]> {

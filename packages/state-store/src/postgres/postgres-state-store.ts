@@ -15,7 +15,7 @@ import type {
   StateStore,
   StoredState,
 } from "../state-store.ts";
-import type { RetentionPolicy, Sleeper } from "../lifetime-store.ts";
+import type { ReaderRow, RetentionPolicy, Sleeper } from "../lifetime-store.ts";
 import { Lifetimes } from "./lifetimes.ts";
 import { init, lifetimes, settleAndPark } from "./migrations.ts";
 import { Parking } from "./parking.ts";
@@ -247,6 +247,10 @@ class PostgresStateStore implements StateStore {
 
   markAsleep(receiverId: bigint, sleepers: readonly Sleeper[] | "all", options?: CallOptions): Promise<void> {
     return this.#run(options, () => this.#lifetimes.markAsleep(receiverId, sleepers));
+  }
+
+  readers(receiverId: bigint, options?: CallOptions): Promise<readonly ReaderRow[]> {
+    return this.#run(options, () => this.#lifetimes.readers(receiverId));
   }
 
   expireConsumers(receiverId: bigint, options?: CallOptions): Promise<readonly ConsumerRow[]> {
