@@ -1,159 +1,270 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import type { EncodedBatch, EventSlice } from "@warren/protocol";
-import { EventBatchSchema } from "@warren/protocol/v1";
+import type { MissedGap } from "@warren/event-store";
+import type { Offset } from "@warren/protocol";
+import type { RetentionPolicy } from "@warren/state-store";
+import { NameJudge } from "./name-judge.ts";
 import { Network } from "./network.ts";
 import { Prng } from "./prng.ts";
+import { SimArchive } from "./sim-archive.ts";
+import { SimArchiver } from "./sim-archiver.ts";
 import { SimBroker } from "./sim-broker.ts";
-import { SharedName, SimClient } from "./sim-client.ts";
-import { SimDatabase } from "./sim-database.ts";
+import { SimConsumers } from "./sim-consumers.ts";
+import type { SimSlice } from "./sim-event.ts";
+import { SimLog } from "./sim-log.ts";
+import { SimProgram } from "./sim-program.ts";
+import { SimPublisher } from "./sim-publisher.ts";
 import { SimQueue } from "./sim-queue.ts";
+import type { SimReceiverRow } from "./sim-receiver.ts";
 import { rule } from "./violation.ts";
 
-const slices = new Map<string, EventSlice>();
+/** Messages that RabbitMQ gives out before it waits for acks. */
+const prefetch = 4;
 
-/** One run: brokers, a queue, a database, a network and programs, all from one seed. */
+/** One run: brokers, an archiver, queues, a database, a network and programs, all from one seed. */
 export class World {
   readonly random: Prng;
   readonly network = new Network();
-  readonly db = new SimDatabase();
-  readonly queue = new SimQueue(4);
+  readonly consumers = new SimConsumers();
   readonly covered = new Set<string>();
-  readonly cover = (point: string): void => void this.covered.add(point);
+  readonly retention: RetentionPolicy;
+  /** How often a handler fails. */
+  readonly failures: number;
   faults = true;
-  now = 0;
+  /** Inputs given to the machines. */
+  steps = 0;
+  readonly #archive = new SimArchive();
+  readonly #archiveQueue: SimQueue;
+  readonly #rows: readonly SimReceiverRow[];
+  readonly #judges: readonly NameJudge[];
+  readonly #programs: readonly SimProgram[];
+  readonly #publishers: readonly SimPublisher[];
   #brokers: SimBroker[] = [];
-  readonly #names: SharedName[];
-  readonly #clients: SimClient[];
-  readonly #published: string[] = [];
-  #ids = 0;
-  #channels = 0;
-  #sessions = 0;
-  #checkedRows = 0;
-  #newest = 0;
+  #archiver: SimArchiver | undefined;
+  #numbers = 0;
+  readonly #archivable = new Map<string, SimSlice>();
 
-  constructor(seed: number) {
+  readonly #trace: ((line: string) => void) | undefined;
+
+  /** `trace` is told in words what happens. */
+  constructor(seed: number, trace?: (line: string) => void) {
+    this.#trace = trace;
     this.random = new Prng(seed);
-    const alone = new SharedName("alone");
-    const pair = new SharedName("pair");
-    this.#names = [alone, pair];
-    this.#clients = [
-      new SimClient(this, alone, "alone-1", "standby"),
-      new SimClient(this, pair, "pair-1", "take-over"),
-      new SimClient(this, pair, "pair-2", this.random.chance(0.5) ? "standby" : "take-over"),
+    const { random } = this;
+    // Most worlds redeliver in order, as one quorum queue does; the order of publishers is then kept too.
+    const disorder = random.chance(0.2) ? random : undefined;
+    this.failures = random.chance(0.15) ? 0.7 : 0.1;
+    const kept = random.next();
+    this.retention = {
+      maxAgeMs: undefined,
+      maxBytes: kept < 0.4 ? 60 : undefined,
+      untilAcked: kept >= 0.4 && kept < 0.6,
+      hold: random.chance(0.5),
+    };
+    const queue = (types: readonly ("a" | "b")[]): SimQueue => new SimQueue(types, prefetch, disorder);
+    const log = (): SimLog => new SimLog(disorder === undefined);
+    const [all, some, pair] = [new NameJudge("all"), new NameJudge("some"), new NameJudge("pair")];
+    this.#archiveQueue = queue(["a", "b"]);
+    this.#rows = [
+      { key: "ab", log: log(), queue: queue(["a", "b"]), names: [all.name, pair.name], made: false },
+      { key: "a", log: log(), queue: queue(["a"]), names: [some.name], made: false },
     ];
-    this.#brokers.push(new SimBroker(this, 1));
+    this.#judges = [all, some, pair];
+    const gap = (): "jump" | "fail" => (random.chance(0.3) ? "fail" : "jump");
+    this.#programs = [
+      new SimProgram(this, all, "ab", "all-1", "standby", gap()),
+      new SimProgram(this, some, "a", "some-1", "take-over", gap()),
+      new SimProgram(this, pair, "ab", "pair-1", "take-over", gap()),
+      new SimProgram(this, pair, "ab", "pair-2", random.chance(0.5) ? "standby" : "take-over", gap()),
+    ];
+    this.#publishers = [new SimPublisher(this, "p"), new SimPublisher(this, "q")];
+    this.#startBroker();
   }
 
-  nextChannel(): number {
-    return (this.#channels += 1);
+  get now(): number {
+    return this.network.now;
   }
 
-  nextSession(): number {
-    return (this.#sessions += 1);
+  /** An interesting state was reached. */
+  cover = (point: string): void => {
+    this.covered.add(point);
+    this.#trace?.(`${this.now} ${point}`);
+  };
+
+  /** For who reads the trace. */
+  note(text: () => string): void {
+    this.#trace?.(`${this.now} ${text()}`);
   }
 
-  slice(id: string): EventSlice {
-    let slice = slices.get(id);
-    if (slice === undefined) {
-      const bytes = toBinary(EventBatchSchema, create(EventBatchSchema, { events: [{ id, source: "s", type: "t" }] }));
-      slice = { bytes, id, source: "s", type: "t", deduplicated: true };
-      slices.set(id, slice);
-    }
-    return slice;
+  /** A machine was given an input. */
+  stepped(): void {
+    this.steps += 1;
   }
 
-  idOf(batch: EncodedBatch, index: number): string {
-    const start = index === 0 ? 0 : (batch.eventEnds[index - 1] ?? 0);
-    // tag, length, tag of `id`, its length, then the id: all shorter than 128 bytes here.
-    const length = batch.bytes[start + 3] ?? 0;
-    return new TextDecoder().decode(batch.bytes.subarray(start + 4, start + 4 + length));
+  /** Unique in the run: channels, sessions, copies of events. */
+  nextNumber(): number {
+    return (this.#numbers += 1);
+  }
+
+  log(receiverKey: string): SimLog {
+    const row = this.#rows.find(({ key }) => key === receiverKey);
+    rule(row !== undefined, `there is no receiver ${receiverKey}`);
+    return row.log;
+  }
+
+  /** The exchange takes a message; whether any queue does. */
+  publish(slices: readonly SimSlice[]): boolean {
+    const message = { slices, spoiled: this.random.chance(0.03) };
+    this.note(() => `RabbitMQ takes ${slices.map(({ publisher, seq, event }) => `${event.key} (${publisher} ${seq})`).join(", ")}`);
+    const archived = this.#archiveQueue.publish(message);
+    for (const slice of archived ? slices : []) this.#archivable.set(slice.event.key, slice);
+    for (const { queue, log } of this.#rows)
+      if (!queue.exists) for (const { publisher, seq } of slices) log.unplaced.add(`${publisher} ${seq}`);
+    return this.#rows.map(({ queue }) => queue.publish(message)).includes(true) || archived;
+  }
+
+  /** A message left its window without a confirm: it may arrive at any time, or never. */
+  uncertain(publisher: string, seq: number): void {
+    for (const { log } of this.#rows) log.unplaced.add(`${publisher} ${seq}`);
+  }
+
+  /** A queue was made again, and what was lost with it is recorded: who reads the log must be told. */
+  missed(row: SimReceiverRow, gap: MissedGap): void {
+    this.note(() => `log ${row.key}: events may be missing after ${gap.afterOffset}`);
+    for (const judge of this.#judges)
+      if (row.names.includes(judge.name) && this.consumers.settled(judge.name) !== undefined) judge.dueMissed.add(gap);
   }
 
   /** One step of the world. In `heal` no new fault happens and nothing is published. */
   step(heal: boolean): void {
-    this.now += 1;
-    const { random } = this;
+    const { random, network } = this;
+    network.now += 1;
     const luck = random.next();
-    if (luck < 0.5 && this.network.step(random)) return;
-    const broker = random.pick(this.#brokers.filter(({ up }) => up));
-    if (broker === undefined || (this.#brokers.every((each) => !each.up || each.fenced) && luck > 0.9)) {
-      this.#startBroker();
-      return;
-    }
-    if (luck < 0.6) broker.deliver();
-    else if (luck < 0.66 && !heal) this.#publish();
-    else if (luck < 0.68) broker.checkLease();
-    else if (luck < 0.69) for (const name of this.#names) broker.input(name.name, { kind: "tick" });
-    else if (luck < 0.7) this.#retryParked(broker);
-    else if (luck < 0.92) this.#actClient(heal);
+    if (luck < 0.5 && network.step(random)) return;
+    const broker = random.pick(this.#brokers);
+    if (broker === undefined) return this.#startBroker();
+    if (luck < 0.62) random.pick(broker.receivers)?.deliver();
+    else if (luck < 0.66) this.#actArchiver();
+    else if (luck < 0.72) random.pick(this.#publishers)?.act(heal);
+    else if (luck < 0.73) random.pick(broker.receivers)?.checkLease();
+    else if (luck < 0.74) for (const receiver of broker.receivers) for (const name of receiver.names.values()) name.input({ kind: "tick" });
+    else if (luck < 0.75) this.#retryParked(broker);
+    else if (luck < 0.79) for (const receiver of broker.receivers) receiver.prune();
+    else if (luck < 0.95) this.#actProgram(heal);
     else if (!heal && this.faults) this.#fault(broker);
   }
 
-  check(): void {
-    // Rows never change, so only new ones are looked at. Ids of one publisher grow; a repeat keeps its first place.
-    for (; this.#checkedRows < this.db.ids.length; this.#checkedRows += 1) {
-      const number = Number(this.db.ids[this.#checkedRows]?.slice(1));
-      rule(number > this.#newest, `W3: event ${number} is stored after ${this.#newest}`);
-      this.#newest = number;
-    }
+  /** Everything published is kept, and reached everyone. */
+  get converged(): boolean {
+    return (
+      this.#publishers.every(({ done }) => done) &&
+      this.#archiveQueue.empty &&
+      this.#rows.every(({ queue }) => queue.empty) &&
+      this.#judges.every((judge) => this.#complete(judge)) &&
+      [...this.#archivable.values()].every((slice) => this.#archive.kept(slice)) &&
+      this.#rows.every(({ queue, log }) => [...queue.routed.values()].every((slice) => log.kept(slice)))
+    );
   }
 
-  get converged(): boolean {
-    const { head } = this.db;
+  #complete(judge: NameJudge): boolean {
+    const row = this.#rows.find(({ names }) => names.includes(judge.name));
+    const head: Offset = row?.log.head ?? 0n;
     return (
-      this.#published.every((id) => this.db.kept(id)) &&
-      this.queue.empty &&
-      this.#names.every(({ name, seen }) => BigInt(seen.size) === head && (this.db.consumers.get(name)?.parked.size ?? 0) === 0)
+      judge.seen.mark >= head &&
+      this.consumers.parked(judge.name).size === 0 &&
+      [...judge.dueMissed].every((gap) => judge.toldMissed.has(gap))
     );
   }
 
   describe(): string {
-    const names = this.#names.map(({ name, seen }) => `${name} ${seen.size}`).join(", ");
-    return `published ${this.#published.length}, stored ${this.db.ids.length}, queue empty ${this.queue.empty}, seen: ${names}`;
+    const names = this.#judges.map((judge) => {
+      const untold = [...judge.dueMissed].filter((gap) => !judge.toldMissed.has(gap)).map(({ afterOffset }) => afterOffset);
+      return `${judge.name} has seen up to ${judge.seen.mark}, parked ${this.consumers.parked(judge.name).size}, not told of gaps after ${untold.join()}`;
+    });
+    const queues = [this.#archiveQueue, ...this.#rows.map(({ queue }) => queue)].map(({ empty }) => empty);
+    const receivers = this.#brokers.flatMap((broker) => broker.receivers.map((receiver) => receiver.describe()));
+    return [`published ${this.#publishers.map(({ done }) => done).join()}`, `queues empty ${queues.join()}`, ...names, ...receivers].join(
+      "; ",
+    );
   }
 
-  #publish(): void {
-    if (this.#published.length > 0 && this.random.chance(0.1)) {
-      // A sender that does not know the outcome of its last events sends them again.
-      this.queue.publish({ ids: this.#published.slice(-1) });
-      this.cover("resend");
-      return;
-    }
-    const ids = Array.from({ length: 1 + this.random.below(3) }, () => `e${(this.#ids += 1)}`);
-    this.#published.push(...ids);
-    this.queue.publish({ ids });
+  #actArchiver(): void {
+    if (this.#archiver !== undefined) return this.#archiver.deliver();
+    this.#archiver = new SimArchiver(this, this.nextNumber(), this.#archiveQueue, this.#archive);
+    return undefined;
   }
 
-  #actClient(heal: boolean): void {
-    const client = this.random.pick(this.#clients);
-    if (client === undefined) return;
-    client.act(heal);
-    const broker = this.random.pick(this.#brokers.filter(({ running }) => running));
-    if (!client.connected && broker !== undefined) {
-      if (heal || this.random.chance(0.2)) client.restart();
-      // To end, the pair must not take over from itself for ever.
-      const other = this.#clients.some((each) => each !== client && each.name === client.name && each.connected);
-      if (!(heal && other)) client.connect(broker);
-    } else if (!heal && this.random.chance(0.05)) {
-      client.leave();
+  #actProgram(heal: boolean): void {
+    const { random } = this;
+    const program = random.pick(this.#programs);
+    if (program === undefined) return;
+    if (!program.brokerUp) program.cut(false);
+    program.act(heal);
+    const others = this.#programs.filter((each) => each !== program && each.judge === program.judge);
+    const connected = others.some((each) => each.connected);
+    // To end, the pair must not take over from itself for ever.
+    if (!program.running && (heal ? !connected : random.chance(0.2))) program.restart();
+    // Two brokers that are both asked for a receiver take it from each other: to end, all ask one.
+    const broker = heal ? this.#brokers[0] : random.pick(this.#brokers);
+    if (broker !== undefined && !(heal && connected && program.onConflict === "take-over")) program.connect(broker);
+    if (heal || !this.faults) return;
+    const luck = random.next();
+    if (luck < 0.03) program.cut(random.chance(0.7));
+    else if (luck < 0.04) {
+      this.cover("program-crash");
+      program.restart();
     }
   }
 
   #retryParked(broker: SimBroker): void {
-    const { name } = this.random.pick(this.#names) ?? { name: "" };
-    this.db.retry(name);
-    broker.input(name, { kind: "retry-asked" });
+    const judge = this.random.pick(this.#judges);
+    if (judge === undefined) return;
+    this.consumers.retry(judge.name);
+    for (const { names } of broker.receivers) names.get(judge.name)?.input({ kind: "retry-asked" });
   }
 
   #fault(broker: SimBroker): void {
-    const luck = this.random.next();
-    if (luck < 0.15) broker.crash();
-    else if (luck < 0.3 && this.#brokers.filter(({ up }) => up).length < 2) this.#startBroker();
-    else if (luck < 0.6) broker.loseChannel();
+    const { random } = this;
+    const luck = random.next();
+    if (luck < 0.1) {
+      broker.crash();
+      this.#brokers = this.#brokers.filter(({ up }) => up);
+    } else if (luck < 0.2 && this.#brokers.length < 2) this.#startBroker();
+    else if (luck < 0.4) random.pick(broker.receivers)?.loseChannel();
+    else if (luck < 0.5) this.#archiver?.loseChannel();
+    else if (luck < 0.55) {
+      this.#archiver?.crash();
+      this.#archiver = undefined;
+    } else if (luck < 0.7) random.pick(this.#publishers)?.loseChannel();
+    else if (luck < 0.75) random.pick(broker.receivers)?.reclaim();
+    else if (luck < 0.77) this.#deleteQueue();
+    else if (luck < 0.8) this.#seek(broker);
+    else if (luck < 0.81) this.network.now += 20_000;
   }
 
   #startBroker(): void {
-    this.#brokers = this.#brokers.filter(({ up, fenced }) => up && !fenced);
-    this.#brokers.push(new SimBroker(this, this.nextChannel() + 1000));
+    this.#brokers.push(new SimBroker(this, this.nextNumber(), this.#rows));
+  }
+
+  /** An operator deletes a queue by hand: what it held is lost, and W9 says so. */
+  #deleteQueue(): void {
+    const row = this.random.pick(this.#rows);
+    if (row?.queue.exists !== true) return;
+    this.cover("queue-deleted");
+    for (const { event, publisher, seq } of row.queue.delete()) {
+      row.queue.routed.delete(event.key);
+      row.log.unplaced.add(`${publisher} ${seq}`);
+    }
+    for (const broker of this.#brokers) broker.receiver(row.key)?.loseChannel();
+  }
+
+  #seek(broker: SimBroker): void {
+    const row = this.random.pick(this.#rows);
+    const name = this.random.pick(row?.names ?? []);
+    const judge = this.#judges.find((each) => each.name === name);
+    if (row === undefined || name === undefined || judge === undefined) return;
+    const settled = this.consumers.move(name, BigInt(this.random.below(Number(row.log.head) + 1)));
+    if (settled === undefined) return;
+    this.cover("seek");
+    judge.moved(this.consumers.moves(name), settled);
+    broker.receiver(row.key)?.name(name).moved(settled);
   }
 }
