@@ -1,25 +1,19 @@
 import type { MissedGap } from "@warren/event-store";
-import { raiseMark, WarrenError, type Offset, type Settled } from "@warren/protocol";
+import { raiseMark, WarrenError, type Settled } from "@warren/protocol";
 import {
-  effectsOf,
-  extendPlan,
-  startPlan,
   startReceiver,
   stepReceiver,
   type Grant,
   type ReceiverEffect,
   type ReceiverInput,
   type ReceiverState,
-  unwatched,
-  watchChannel,
-  type ChannelWatch,
 } from "@warren/receiver-core/machine";
 import { Tail } from "@warren/replay";
 import type { SimBroker } from "./sim-broker.ts";
 import type { SimLog } from "./sim-log.ts";
 import { SimName, type SimKnown } from "./sim-name.ts";
 import type { SimDelivery, SimQueue } from "./sim-queue.ts";
-import { rule } from "./violation.ts";
+import { SimUpkeep, type UpkeepOwner } from "./sim-upkeep.ts";
 import type { World } from "./world.ts";
 
 /** Bytes that the tail of a receiver holds: a few segments. */
@@ -51,13 +45,7 @@ export class SimReceiver {
   #consuming = false;
   #recording = false;
   #gaps: readonly MissedGap[] = [];
-  #claims = 0;
-  #pruning = false;
-  readonly #held: (() => void)[] = [];
-  #watch: ChannelWatch = unwatched;
-  #passes = 0;
-  /** Acks on their way: in which pass of retention each was sent. */
-  readonly #acks: number[] = [];
+  readonly #upkeep: SimUpkeep;
 
   constructor(world: World, broker: SimBroker, row: SimReceiverRow) {
     this.#world = world;
@@ -68,6 +56,7 @@ export class SimReceiver {
       const settled = world.consumers.settled(name);
       if (settled !== undefined) this.names.set(name, new SimName(world, this, name, settled));
     }
+    this.#upkeep = new SimUpkeep(world, row, this.#upkeepOwner());
     const { state, effects } = startReceiver();
     this.#state = state;
     for (const effect of effects) this.#run(effect);
@@ -188,14 +177,12 @@ export class SimReceiver {
       this.#input({ kind: "reclaim" });
       return this.#world.network.send(`claim-${this.#broker.id}-${name}`, this.alive, () => done(undefined));
     }
-    this.#claims += 1;
     const answered = (granted: SimGrant | undefined): void => {
-      this.#claims -= 1;
+      this.#upkeep.claimed();
       done(granted);
     };
     const claim = (): void => this.#broker.offsets.flush(() => this.ask(`name-${name}`, () => this.#claimed(name, known, answered)));
-    if (this.#pruning) this.#held.push(claim);
-    else claim();
+    this.#upkeep.claim(claim);
     return undefined;
   }
 
@@ -213,57 +200,25 @@ export class SimReceiver {
     };
   }
 
-  /** One pass of retention, as upkeep does it: not on a new channel, not while a name is claimed. */
+  /** One pass of retention. */
   prune(): void {
-    if (!this.running || this.#pruning || this.#claims > 0) return;
-    // Between two passes lies time enough for RabbitMQ to deliver again what it has to, and to hear of acks; and for a broker that lost the log to leave its queue.
-    const { queue } = this.#row;
-    if (queue.returned > 0 || queue.isHeldByOthers(this.#broker.id) || this.#acks.some((pass) => pass < this.#passes)) return;
-    this.#passes += 1;
-    this.#watch = watchChannel(this.#watch, this.#state);
-    const { safeTo } = this.#watch;
-    if (safeTo === 0n) return;
-    this.#pruning = true;
-    const { epoch } = this.#state;
-    this.#broker.offsets.flush(() =>
-      this.ask("readers", () => {
-        // As they are saved, of every consumer; who sleeps is known here alone.
-        const readers = this.#row.names.flatMap((name) => {
-          const settled = this.#world.consumers.settled(name);
-          return settled === undefined ? [] : [{ name, mark: settled.mark, asleep: this.names.get(name)?.asleep ?? true }];
-        });
-        const moves = this.#moves();
-        return () => this.ask("prune", () => this.#pruned(epoch, safeTo, readers, moves));
-      }),
-    );
+    if (this.running) this.#upkeep.pass();
   }
 
-  #moves(): bigint {
-    return this.#row.names.reduce((sum, name) => sum + this.#world.consumers.moves(name), 0n);
-  }
-
-  #pruned(epoch: bigint, safeTo: Offset, readers: Parameters<typeof startPlan>[1], moves: bigint): () => void {
-    const { log } = this.#row;
-    const { retention, cover, consumers } = this.#world;
-    const { keptBytes, segments } = log.sizes();
-    const begun = startPlan(retention, readers, { headOffset: log.head, oldestOffset: log.oldest, keptBytes, now: 0 });
-    const plan = extendPlan(extendPlan(begun, segments), []);
-    if (effectsOf(plan).some(({ holds }) => holds > 0n)) cover("held");
-    const goneTo = plan.goneTo < safeTo ? plan.goneTo : safeTo;
-    if (goneTo > plan.wasGoneTo && log.prune(epoch, goneTo + 1n)) {
-      cover("pruned");
-      // An operator who moves a consumer back at this very moment finds a gap there.
-      for (const name of retention.hold && this.#moves() === moves ? this.#row.names : []) {
-        const saved = consumers.settled(name)?.mark ?? goneTo;
-        rule(saved >= goneTo, `W9: pruned to ${goneTo}, but ${name} is at ${saved}, and holds what follows`);
-      }
-    }
-    const { oldest } = log;
-    return () => {
-      this.tail.cut(oldest);
-      this.#stored();
-      this.#pruning = false;
-      for (const claim of this.#held.splice(0)) claim();
+  #upkeepOwner(): UpkeepOwner {
+    const state = (): ReceiverState => this.#state;
+    return {
+      brokerId: this.#broker.id,
+      get state() {
+        return state();
+      },
+      flush: (done) => this.#broker.offsets.flush(done),
+      ask: (link, question) => this.ask(link, question),
+      isAsleep: (name) => this.names.get(name)?.asleep ?? true,
+      pruned: (oldest) => {
+        this.tail.cut(oldest);
+        this.#stored();
+      },
     };
   }
 
@@ -354,12 +309,12 @@ export class SimReceiver {
   #ack(channel: number, tag: number): void {
     const { queue, log } = this.#row;
     queue.checkAck(this.#broker.id, channel, tag, (slice) => log.kept(slice));
-    this.#acks.push(this.#passes);
+    this.#upkeep.ackSent();
     this.#world.network.send(
       `ack-${channel}`,
       () => true,
       () => {
-        this.#acks.shift();
+        this.#upkeep.ackArrived();
         if (!queue.ack(this.#broker.id, channel, tag)) this.#world.cover("ack-lost");
       },
     );
