@@ -11,11 +11,13 @@ interface Attempt {
   /** Place in the history. */
   readonly at: number;
   outcome: Extract<HistoryRecord, { kind: "outcome" }>["outcome"] | undefined;
+  /** RabbitMQ was killed meanwhile. */
+  cut: boolean;
 }
 
 type Report = (rule: Violation["rule"], text: string) => void;
 
-/** C1 to C4, and the half of C12 that concerns the log: what was published against what the logs hold. */
+/** C1 to C4, C10, and the half of C12 that concerns the log: what was published against what the logs hold. */
 export function checkLogs(history: History, report: Report): void {
   const attempts = collectAttempts(history.records, report);
   const byEvent = Map.groupBy(attempts, ({ event }) => event);
@@ -23,34 +25,69 @@ export function checkLogs(history: History, report: Report): void {
   for (const [at, record] of history.records.entries()) {
     if (record.kind === "log-opened" && !opened.has(record.log)) opened.set(record.log, { at, patterns: record.patterns });
   }
+  const anywhere = new Set(history.logs.flatMap(({ events }) => events.map(({ event }) => event)));
   for (const log of history.logs) {
     checkDense(log, report);
+    checkCommits(log, report);
     const { at, patterns } = opened.get(log.log) ?? { at: 0, patterns: ["#"] };
     const takes = (type: string): boolean => patterns.some((pattern) => matchesTopic(pattern, type));
     checkContent(log, byEvent, takes, report);
     const places = checkOrder(log, byEvent, report);
     const stored = new Set(log.events.map(({ event }) => event));
-    for (const attempt of attempts) {
-      if (attempt.outcome !== "ok" || attempt.at < at || !takes(attempt.type) || stored.has(attempt.event)) continue;
-      if (!isExcused(attempt.number, places.get(attempt.publisher) ?? [], log.gaps)) {
-        report("C2", `${attempt.event}, which ${attempt.publisher} published with outcome ok, is not in log ${log.log}`);
-      }
+    const gaps = { missed: log.gaps.filter(({ what }) => what === "missed"), pruned: log.gaps.filter(({ what }) => what === "pruned") };
+    for (const [event, tries] of byEvent) {
+      if (stored.has(event) || !takes(tries[0]?.type ?? "")) continue;
+      const lies = (what: HistoryGap["what"], { number, publisher }: Attempt): boolean =>
+        mayLieIn(gaps[what], number, places.get(publisher) ?? []);
+      // Stored by any of its attempts and removed: a later one was a repeat.
+      if (tries.some((attempt) => attempt.outcome !== "rejected" && attempt.at >= at && lies("pruned", attempt))) continue;
+      const excused = (attempt: Attempt): boolean => lies("missed", attempt);
+      const lost = tries.find((attempt) => attempt.outcome === "ok" && attempt.at >= at && !excused(attempt));
+      if (lost !== undefined) report("C2", `${event}, which ${lost.publisher} published with outcome ok, is not in log ${log.log}`);
+      else if (
+        anywhere.has(event) &&
+        tries.every((attempt) => attempt.outcome !== "ok" && attempt.at >= at && !attempt.cut && !excused(attempt))
+      )
+        report("C12", `${event} is in another log, and not in log ${log.log}, which takes its type ${tries[0]?.type ?? ""}`);
     }
   }
 }
 
+/** C10: commits follow each other without overlap or hole, and no writer wrote after its successor. */
+function checkCommits({ log, events, commits = [] }: FinalLog, report: Report): void {
+  for (const [index, { first, last, epoch }] of commits.entries()) {
+    const what = `log ${log} has a commit of epoch ${epoch} for offsets ${first} to ${last}`;
+    const before = commits[index - 1];
+    if (last < first) report("C10", what);
+    if (before === undefined) continue;
+    if (first !== before.last + 1n) report("C10", `${what} after one that ended at ${before.last}`);
+    if (epoch < before.epoch) report("C10", `${what} after one of epoch ${before.epoch}`);
+  }
+  const [first, last] = [commits[0]?.first, commits.at(-1)?.last];
+  if (first !== undefined && (first !== events[0]?.offset || last !== events.at(-1)?.offset))
+    report("C10", `log ${log} has commits for offsets ${first} to ${last}, and events ${events[0]?.offset} to ${events.at(-1)?.offset}`);
+}
+
 function collectAttempts(records: readonly HistoryRecord[], report: Report): readonly Attempt[] {
   const attempts = new Map<string, Attempt>();
+  const open = new Set<Attempt>();
   for (const [at, record] of records.entries()) {
-    if (record.kind === "publish") {
+    if (record.kind === "routing-cut") {
+      for (const attempt of open) attempt.cut = true;
+    } else if (record.kind === "publish") {
       const { publisher, attempt, event, type, digest } = record;
-      attempts.set(`${publisher} ${attempt}`, { publisher, number: attempt, event, type, digest, at, outcome: undefined });
+      const made: Attempt = { publisher, number: attempt, event, type, digest, at, outcome: undefined, cut: false };
+      attempts.set(`${publisher} ${attempt}`, made);
+      open.add(made);
     } else if (record.kind === "outcome") {
       const attempt = attempts.get(`${record.publisher} ${record.attempt}`);
       if (attempt === undefined)
         report("C2", `${record.publisher} was told an outcome of attempt ${record.attempt}, which it did not make`);
       else if (attempt.outcome !== undefined) report("C2", `attempt ${record.attempt} of ${record.publisher} had two outcomes`);
-      else attempt.outcome = record.outcome;
+      else {
+        attempt.outcome = record.outcome;
+        open.delete(attempt);
+      }
     }
   }
   const all = [...attempts.values()];
@@ -94,7 +131,9 @@ function checkContent(
 
 /** The place of a publisher's attempt in a log. */
 interface Place {
+  /** The earliest attempt that may have stored it, and the last one. */
   readonly number: number;
+  readonly last: number;
   readonly offset: bigint;
 }
 
@@ -117,7 +156,7 @@ function checkOrder(
     places.set(first.publisher, before);
     const last = before.at(-1);
     const fits = attempts.find(({ number }) => number > (last?.number ?? 0));
-    if (fits !== undefined) before.push({ number: fits.number, offset });
+    if (fits !== undefined) before.push({ number: fits.number, last: attempts.at(-1)?.number ?? fits.number, offset });
     else
       report(
         "C4",
@@ -127,16 +166,18 @@ function checkOrder(
   return places;
 }
 
-/** Whether a declared loss lies where the attempt would have been: between what its publisher published before and after it. */
-function isExcused(number: number, places: readonly Place[], gaps: readonly HistoryGap[]): boolean {
+/** Whether one of the gaps lies where the attempt would have been: between what its publisher published before and after it. */
+function mayLieIn(gaps: readonly HistoryGap[], number: number, places: readonly Place[]): boolean {
   let [low, high] = [0, places.length];
   while (low < high) {
     const middle = (low + high) >> 1;
     if ((places[middle]?.number ?? 0) < number) low = middle + 1;
     else high = middle;
   }
-  const before = places[low - 1]?.offset ?? 0n;
   const after = places[low]?.offset;
+  // Which attempt stored an event that was published again is not known: perhaps one that came later.
+  while ((places[low - 1]?.last ?? 0) > number) low -= 1;
+  const before = places[low - 1]?.offset ?? 0n;
   return gaps.some((gap) =>
     gap.what === "missed"
       ? before <= gap.afterOffset && (after === undefined || gap.afterOffset < after)

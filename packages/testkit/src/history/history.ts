@@ -30,7 +30,7 @@ export type HistoryRecord =
     }
   /** From here on the log takes every published event whose type one of the topic patterns matches. */
   | { readonly kind: "log-opened"; readonly log: string; readonly patterns: readonly string[] }
-  /** A session of a consumer began: what follows lies above `afterOffset`, except `settled`. */
+  /** A session of a consumer began: what follows lies above `afterOffset`, except `settled`; without it, except what was acked or parked before. */
   | {
       readonly kind: "opened";
       readonly consumer: string;
@@ -38,7 +38,7 @@ export type HistoryRecord =
       readonly reader: string;
       readonly token: bigint;
       readonly afterOffset: bigint;
-      readonly settled: readonly HistoryRange[];
+      readonly settled?: readonly HistoryRange[];
     }
   /** The application was handed an event. `token`: of the session that it came in, where that is known. */
   | {
@@ -60,7 +60,36 @@ export type HistoryRecord =
       readonly ranges: readonly HistoryRange[];
     }
   /** The reader was told of a loss. */
-  | ({ readonly kind: "gap"; readonly reader: string } & HistoryGap);
+  | ({ readonly kind: "gap"; readonly reader: string } & HistoryGap)
+  /** The application is about to set an event aside: it is settled for its consumer. */
+  | { readonly kind: "parked"; readonly reader: string; readonly offset: bigint }
+  /** An operator is about to have a parked event of a consumer retried: it comes as a side delivery, off the line of offsets. */
+  | { readonly kind: "retried"; readonly consumer: string; readonly offset: bigint }
+  /** The application was handed a side delivery. */
+  | { readonly kind: "side"; readonly reader: string; readonly offset: bigint; readonly event: string; readonly digest: string }
+  /** The application is about to say that a side delivery is done. */
+  | { readonly kind: "side-ack"; readonly reader: string; readonly offset: bigint }
+  /** The reader was told that a side delivery is settled: it never comes again. */
+  | { readonly kind: "side-acked"; readonly reader: string; readonly offset: bigint }
+  /** An operator moved a consumer. Its sessions with a greater token begin there; what earlier ones acked counts no more, what they parked stays settled. */
+  | { readonly kind: "moved"; readonly consumer: string; readonly token: bigint; readonly afterOffset: bigint }
+  /**
+   * RabbitMQ was killed about now: what was being published may have reached some of its queues and not the others. To be recorded before and after it: an attempt
+   * is excused when the record lies between its beginning and its outcome.
+   */
+  | { readonly kind: "routing-cut" }
+  /** What a process holds, in the quiet before anything was broken and in the quiet at the end: connections, streams, files …; `heapBytes` after a collection. */
+  | {
+      readonly kind: "resources";
+      readonly process: string;
+      readonly at: "baseline" | "end";
+      readonly counts: Readonly<Record<string, number>>;
+      readonly heapBytes?: number;
+    }
+  /** A process ended. `expected`: we ended it. `how`: its code or signal. */
+  | { readonly kind: "process-ended"; readonly process: string; readonly expected: boolean; readonly how: string }
+  /** Something that is counted by `sometimes`, and judged by nothing. */
+  | { readonly kind: "note"; readonly what: string };
 
 /** A loss that is told: offsets that were removed, or a time after an offset in which events may have passed unseen. */
 export type HistoryGap =
@@ -72,6 +101,8 @@ export interface FinalLog {
   readonly log: string;
   readonly events: readonly { readonly offset: bigint; readonly event: string; readonly digest: string }[];
   readonly gaps: readonly HistoryGap[];
+  /** The commits that made it, in the order of their offsets, where its store keeps them: the offsets of each, and the epoch of who wrote it. */
+  readonly commits?: readonly { readonly first: bigint; readonly last: bigint; readonly epoch: bigint }[];
 }
 
 /** A run from its beginning to its end. */
@@ -83,7 +114,7 @@ export interface History {
 }
 
 /** The rules that a history may break; the numbers of `checkHistory`. */
-export type Rule = "C1" | "C2" | "C3" | "C4" | "C5" | "C6" | "C7" | "C8" | "C11" | "C12";
+export type Rule = "C1" | "C2" | "C3" | "C4" | "C5" | "C6" | "C7" | "C8" | "C10" | "C11" | "C12" | "C13" | "C14";
 
 /** A broken rule, and where. */
 export interface Violation {
