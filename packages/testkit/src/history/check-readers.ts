@@ -21,6 +21,7 @@ interface Name {
 interface Life {
   /** Of the move; sessions have greater ones. */
   readonly token: bigint;
+  /** Where its first session began: gaps from there on must be told. */
   readonly start: bigint;
   /** What its applications said is done or set aside, and what was told to be lost. */
   readonly acked: OffsetSet;
@@ -107,7 +108,7 @@ class ReaderChecker {
     let name = this.#names.get(consumer);
     if (name === undefined) {
       const [tokens, parked, earlier] = [new Set<bigint>(), new Set<bigint>(), new OffsetSet()];
-      name = { consumer, log, tokens, parked, earlier, life: newLife(0n, afterOffset, parked), newest };
+      name = { consumer, log, tokens, parked, earlier, life: newLife(0n, afterOffset, afterOffset, parked), newest };
       this.#names.set(consumer, name);
     }
     if (name.tokens.has(token)) this.#report("C8", `two sessions of ${consumer} have token ${token}`);
@@ -115,7 +116,7 @@ class ReaderChecker {
     const move = this.#moves.get(consumer)?.findLast((each) => each.token < token);
     if (move !== undefined && move.token > name.life.token) {
       name.earlier.add(name.life.delivered.mark, ranges(name.life.delivered.above));
-      name.life = newLife(move.token, move.afterOffset, name.parked);
+      name.life = newLife(move.token, move.afterOffset, afterOffset, name.parked);
       name.newest = newest;
     }
     // A session from before the move, which is heard of only now: it was over already.
@@ -143,7 +144,7 @@ class ReaderChecker {
     }: Pick<Of<"opened">, "token" | "afterOffset"> & { readonly settled: readonly HistoryRange[]; readonly known: boolean },
     stale: boolean,
   ): void {
-    const life = stale ? newLife(0n, afterOffset, name.parked) : name.life;
+    const life = stale ? newLife(0n, afterOffset, afterOffset, name.parked) : name.life;
     const reader = this.#readers.get(id) ?? { name, life, token, next: 0n, settled: new OffsetSet(), savedUpTo: 0n, known };
     if (this.#readers.has(id) && token <= reader.token) {
       this.#report("C8", `reader ${id} was opened with token ${token} after token ${reader.token}`);
@@ -264,11 +265,11 @@ class ReaderChecker {
   }
 }
 
-function newLife(token: bigint, start: bigint, parked: ReadonlySet<bigint>): Life {
-  const [acked, saved] = [new OffsetSet(start), new OffsetSet(start)];
+function newLife(token: bigint, place: bigint, start: bigint, parked: ReadonlySet<bigint>): Life {
+  const [acked, saved] = [new OffsetSet(place), new OffsetSet(place)];
   // Whether a park was saved is not known: it may be, and need not be, settled.
   acked.add(0n, ranges(parked));
-  return { token, start, acked, saved, delivered: new OffsetSet(start), told: new Set() };
+  return { token, start, acked, saved, delivered: new OffsetSet(place), told: new Set() };
 }
 
 function ranges(offsets: Iterable<bigint>): readonly HistoryRange[] {
