@@ -152,6 +152,7 @@ export class AmqpPublisher implements MessagePublisher {
           kind: "rejected",
           error: this.#lastError ?? new WarrenError("TRANSPORT_UNAVAILABLE", "RabbitMQ was not reached; nothing was sent"),
         };
+      case "returned-after-loss":
       case "nacked":
       case "out-of-time":
       case "closed": {

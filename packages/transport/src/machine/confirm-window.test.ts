@@ -60,6 +60,23 @@ describe("stepWindow()", () => {
     expect(drive(again).effects).toEqual(["send 1", "send 1", "ok 1"]);
   });
 
+  test("W10: a message that is returned after its channel was lost without an answer is indeterminate: a queue may have it", () => {
+    const returned: readonly WindowInput[] = [{ kind: "opened" }, { kind: "returned", seq: 1 }, { kind: "confirmed", seq: 1 }];
+    expect(drive([{ kind: "opened" }, publish(1), { kind: "closed" }, ...returned]).effects).toEqual([
+      "send 1",
+      "send 1",
+      "returned-after-loss 1",
+    ]);
+    // What was returned before, too, was in no queue.
+    expect(drive([{ kind: "opened" }, publish(1), { kind: "returned", seq: 1 }, { kind: "closed" }, ...returned]).effects).toEqual([
+      "send 1",
+      "send 1",
+      "returned 1",
+    ]);
+    // Nor was what waited.
+    expect(drive([publish(1), { kind: "closed" }, ...returned]).effects).toEqual(["send 1", "returned 1"]);
+  });
+
   test("W10: out of time is indeterminate once it was written, rejected when it never was", () => {
     expect(drive([publish(1), { kind: "out-of-time", seq: 1 }]).effects).toEqual(["never-sent 1"]);
     expect(

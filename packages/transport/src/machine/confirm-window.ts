@@ -11,6 +11,8 @@ interface Entry {
   readonly onChannel: boolean;
   /** Written to any channel: RabbitMQ may have it. */
   readonly everSent: boolean;
+  /** Written to an earlier channel, which closed without an answer. */
+  readonly unanswered: boolean;
   readonly returned: boolean;
 }
 
@@ -36,8 +38,8 @@ export type WindowInput =
   | { readonly kind: "unwritable"; readonly seq: number }
   | { readonly kind: "close" };
 
-/** Why a message left the window. */
-export type WindowOutcome = "ok" | "returned" | "never-sent" | "nacked" | "out-of-time" | "unwritable" | "closed";
+/** Why a message left the window. `returned-after-loss`: no queue takes it now, but one may have taken it over an earlier channel. */
+export type WindowOutcome = "ok" | "returned" | "returned-after-loss" | "never-sent" | "nacked" | "out-of-time" | "unwritable" | "closed";
 
 /** What to do. After each `send` the shell may say `full`, `closed` or `unwritable` before the next. */
 export type WindowEffect =
@@ -57,12 +59,15 @@ export const emptyWindow: WindowState = { entries: [], writable: false };
 export function stepWindow(state: WindowState, input: WindowInput): WindowStep {
   switch (input.kind) {
     case "publish":
-      return sendNext({ ...state, entries: [...state.entries, { seq: input.seq, onChannel: false, everSent: false, returned: false }] });
+      return sendNext({
+        ...state,
+        entries: [...state.entries, { seq: input.seq, onChannel: false, everSent: false, unanswered: false, returned: false }],
+      });
     case "opened":
       return sendNext({ ...state, writable: true });
     case "closed":
       return {
-        state: { writable: false, entries: state.entries.map((entry) => ({ ...entry, onChannel: false, returned: false })) },
+        state: { writable: false, entries: state.entries.map(lose) },
         effects: [],
       };
     case "full":
@@ -75,7 +80,7 @@ export function stepWindow(state: WindowState, input: WindowInput): WindowStep {
         effects: [],
       };
     case "confirmed":
-      return settle(state, input.seq, (entry) => (entry.returned ? "returned" : "ok"));
+      return settle(state, input.seq, ({ returned, unanswered }) => (!returned ? "ok" : unanswered ? "returned-after-loss" : "returned"));
     case "nacked":
       return settle(state, input.seq, () => "nacked");
     case "unwritable":
@@ -88,6 +93,11 @@ export function stepWindow(state: WindowState, input: WindowInput): WindowStep {
         effects: state.entries.map(({ seq, everSent }) => ({ kind: "settle", seq, outcome: everSent ? "closed" : "never-sent" })),
       };
   }
+}
+
+/** Its channel closed. What was returned was in no queue. */
+function lose(entry: Entry): Entry {
+  return { ...entry, onChannel: false, unanswered: entry.unanswered || (entry.onChannel && !entry.returned), returned: false };
 }
 
 /** Sends the oldest message that is not on the channel: one per step, so that the answer of the socket counts for the next. */
