@@ -9,6 +9,7 @@ type Outcome = "ok" | "rejected" | "indeterminate";
 const outcomes: Readonly<Record<WindowOutcome, Outcome>> = {
   ok: "ok",
   returned: "rejected",
+  "returned-after-loss": "indeterminate",
   "never-sent": "rejected",
   unwritable: "rejected",
   nacked: "indeterminate",

@@ -235,9 +235,14 @@ export class World {
       this.#archiver = undefined;
     } else if (luck < 0.7) random.pick(this.#publishers)?.loseChannel();
     else if (luck < 0.75) random.pick(broker.receivers)?.reclaim();
-    else if (luck < 0.77) this.#deleteQueue();
+    else if (luck < 0.77) this.#deleteQueue(random.pick(this.#rows));
     else if (luck < 0.8) this.#seek(broker);
     else if (luck < 0.81) this.network.now += 20_000;
+    else if (luck < 0.84) {
+      this.#deleteArchiveQueue();
+      // Or all of them: what is published then comes back.
+      if (random.chance(0.7)) for (const row of this.#rows) this.#deleteQueue(row);
+    }
   }
 
   #startBroker(): void {
@@ -245,8 +250,7 @@ export class World {
   }
 
   /** An operator deletes a queue by hand: what it held is lost, and W9 says so. */
-  #deleteQueue(): void {
-    const row = this.random.pick(this.#rows);
+  #deleteQueue(row: SimReceiverRow | undefined): void {
     if (row?.queue.exists !== true) return;
     this.cover("queue-deleted");
     for (const { event, publisher, seq } of row.queue.delete()) {
@@ -254,6 +258,14 @@ export class World {
       row.log.unplaced.add(`${publisher} ${seq}`);
     }
     for (const broker of this.#brokers) broker.receiver(row.key)?.loseChannel();
+  }
+
+  /** What the archive queue held is not archived; the archiver says so in its log. */
+  #deleteArchiveQueue(): void {
+    if (!this.#archiveQueue.exists) return;
+    this.cover("archive-queue-deleted");
+    for (const { event } of this.#archiveQueue.delete()) this.#archivable.delete(event.key);
+    this.#archiver?.loseChannel();
   }
 
   #seek(broker: SimBroker): void {
