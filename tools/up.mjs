@@ -89,6 +89,7 @@ const tasks = {
   verify: [join(root, "tools", "verify", "verify.mjs"), ...args],
   demo: [cli, "demo", ...args],
   warren: [cli, ...args],
+  chaos: [join(root, "packages", "testkit", "dist", "chaos", "main.js"), ...args],
   bench: ["--conditions=@warren/source", join(root, "bench", "src", "main.ts"), ...args],
 };
 const command = tasks[task] ?? die(`unknown task ${JSON.stringify(task)}; one of ${Object.keys(tasks).join(", ")}`);

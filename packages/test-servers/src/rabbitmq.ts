@@ -21,6 +21,8 @@ export interface PrivateRabbitMq extends PrivateServer {
 export interface RabbitMqFaults extends ServerFaults {
   /** Raises the memory alarm, or ends it. */
   memoryAlarm(on: boolean): Promise<void>;
+  /** Runs a command of RabbitMQ's control program; resolves with what it printed. Throws with that when it fails, or takes more than 30 s. */
+  control(args: readonly string[]): Promise<string>;
 }
 
 /** Where Debian's package has it; the wrapper in /usr/sbin would change the user. */
@@ -80,7 +82,10 @@ export async function startRabbitMq({ timeoutMs = 90_000 }: { readonly timeoutMs
       async resume() {
         signal(await pidIn(pidFile), "SIGCONT");
       },
-      memoryAlarm: (on) => control(env, ["set_vm_memory_high_watermark", ...(on ? ["absolute", "1MB"] : ["0.9"])]),
+      async memoryAlarm(on) {
+        await control(env, ["set_vm_memory_high_watermark", ...(on ? ["absolute", "1MB"] : ["0.9"])]);
+      },
+      control: (args) => control(env, args),
     },
   };
 }
@@ -122,8 +127,9 @@ async function prepare(folder: string, port: number, dist: number, epmd: number)
 }
 
 /** Runs a command of the control program on the node with that environment. Throws with what it printed when it fails. */
-async function control(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<void> {
-  await promisify(execFile)(rabbitmqControl, [...args], { env, timeout: 30_000 });
+async function control(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(rabbitmqControl, [...args], { env, timeout: 30_000 });
+  return stdout;
 }
 
 /** A port that accepts is not yet a broker that answers: the first frame of AMQP is. */

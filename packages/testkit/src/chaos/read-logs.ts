@@ -1,0 +1,61 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { schemaName } from "@warren/postgres";
+import { EventBatchSchema, type Event } from "@warren/protocol/v1";
+import { sql } from "kysely";
+import type { FinalLog, HistoryGap } from "../history/history.ts";
+import type { ChaosSystem } from "./system.ts";
+import { digestOf } from "./workload/content.ts";
+
+/** Where the logs end, by patterns joined with a space. */
+export async function readHeads({ database, namespace }: ChaosSystem): Promise<ReadonlyMap<string, bigint>> {
+  const schema = schemaName(namespace, "broker");
+  const { rows } = await sql<{ patterns: readonly string[]; head: bigint }>`
+    select r.config->'patterns' as patterns, l.head_offset as head
+    from ${sql.id(schema, "receivers")} r join ${sql.id(schema, "logs")} l using (receiver_id)`.execute(database.db);
+  return new Map(rows.map(({ patterns, head }) => [patterns.join(" "), head]));
+}
+
+/** A log as PostgreSQL has it, read without any code that writes it. */
+export async function readLog({ database, namespace }: ChaosSystem, log: string, patterns: readonly string[]): Promise<FinalLog> {
+  const schema = schemaName(namespace, "broker");
+  const table = (name: string) => sql.id(schema, name);
+  const of = sql`join ${table("receivers")} r using (receiver_id) where r.config->'patterns' = ${JSON.stringify(patterns.toSorted())}::jsonb`;
+  const segments = await sql<{ first_offset: bigint; payload: Buffer }>`
+    select s.first_offset, s.payload from ${table("log_segments")} s ${of} order by s.last_offset`.execute(database.db);
+  const gaps = await sql<{ after_offset: bigint }>`
+    select g.after_offset from ${table("log_gaps")} g ${of} and g.kind = 'missed'`.execute(database.db);
+  return {
+    log,
+    events: segments.rows.flatMap(({ first_offset: first, payload }) =>
+      fromBinary(EventBatchSchema, payload).events.map((event, index) => ({
+        offset: first + BigInt(index),
+        event: event.id,
+        digest: digestOf(textOf(event)),
+      })),
+    ),
+    gaps: gaps.rows.map(({ after_offset: afterOffset }): HistoryGap => ({ what: "missed", afterOffset })),
+  };
+}
+
+/** The archive, as a log that takes everything. What foreign programs send for the archive alone is left out. */
+export async function readArchive({ archive, namespace }: ChaosSystem): Promise<FinalLog> {
+  const schema = schemaName(namespace, "archive");
+  const { rows } = await sql<{ position: bigint; id: string; data: Buffer }>`
+    select position, id, data from ${sql.id(schema, "archived_events")} order by position`.execute(archive.db);
+  return {
+    log: "archive",
+    events: rows.map(({ position, id, data }) => ({ offset: position, event: id, digest: digestOf(data.toString()) })),
+    gaps: [],
+  };
+}
+
+/** Rows of quarantine, by the receiver's patterns and the reason. */
+export async function countQuarantined({ database, namespace }: ChaosSystem): Promise<number> {
+  const schema = schemaName(namespace, "broker");
+  const { rows } = await sql<{ count: bigint }>`select count(*) as count from ${sql.id(schema, "quarantine")}`.execute(database.db);
+  return Number(rows[0]?.count ?? 0);
+}
+
+function textOf({ body }: Event): string {
+  return body.case === "text" ? body.value : `bytes ${body.value?.length ?? 0}`;
+}

@@ -1,0 +1,97 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkHistory } from "../history/check-history.ts";
+import type { History, HistoryRecord } from "../history/history.ts";
+import type { Fault } from "./fault.ts";
+import { injectFaults } from "./inject.ts";
+import { bigintToText, readJournals, type JournalLine } from "./journal.ts";
+import { quiesce } from "./quiesce.ts";
+import { readArchive, readLog } from "./read-logs.ts";
+import { planFaults } from "./schedule.ts";
+import { startChaosSystem, until, type ChaosSystem } from "./system.ts";
+import { logs, startWorkload, type Workload } from "./workload.ts";
+
+/** What to run. */
+export interface ChaosOptions {
+  readonly seed: number;
+  /** Length of the part in which faults are injected; start, healing and judging come on top. */
+  readonly seconds: number;
+  readonly faults: readonly Fault[];
+  /** A new folder for histories and logs of the apps. */
+  readonly folder: string;
+  readonly say: (line: string) => void;
+}
+
+/** What became of a run. */
+export interface ChaosVerdict {
+  readonly seed: number;
+  /** Events that an application acked and was told to be saved, over all consumers. */
+  readonly acked: number;
+  readonly faults: number;
+  readonly kinds: number;
+  readonly violations: readonly string[];
+  readonly sometimes: Readonly<Record<string, number>>;
+}
+
+/** How long recovery may take after everything was healed. */
+const recoveryMs = 60_000;
+
+/** One run: events flow, faults are injected and healed, everything settles, and what happened is judged. */
+export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOptions): Promise<ChaosVerdict> {
+  const schedule = planFaults(seed, faults, seconds);
+  say(`seed ${seed}: ${schedule.length} faults in ${seconds} s, of ${faults.length} kinds`);
+  for (const { fault, atMs, forMs } of schedule) say(`  ${(atMs / 1_000).toFixed(1).padStart(6)} s  ${fault.kind} for ${forMs} ms`);
+  const system = await startChaosSystem(folder, say);
+  try {
+    const workload = await startWorkload(system, seed);
+    workload.publish();
+    say("events flow");
+    const injected = await injectFaults(system, schedule, seconds * 1_000, say);
+    say("all is healed");
+    const late: string[] = [];
+    const attempt = async (what: () => Promise<void>): Promise<void> => {
+      try {
+        await what();
+      } catch (error) {
+        late.push(`C11: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    };
+    await attempt(() => until("apps are ready again", recoveryMs, () => system.ready()));
+    await attempt(() => workload.stopPublishing(recoveryMs));
+    workload.hurry();
+    await attempt(() => quiesce(system, workload, recoveryMs));
+    await attempt(() => workload.stop(20_000));
+    const history = await takeHistory(system, workload);
+    await system.drain();
+    const lines = readJournals(folder);
+    const broken = checkHistory(history).map(({ rule, text }) => `${rule}: ${text}`);
+    const exits = system.unexpected.map(({ name, code, signal }) => `C14: ${name} ended by itself: code ${code}, signal ${signal}`);
+    const violations = [...broken, ...late, ...exits, ...injected.failed.map((text) => `fault not injected: ${text}`)];
+    if (violations.length > 0) writeFileSync(join(folder, "logs.json"), JSON.stringify(history.logs, bigintToText));
+    return { seed, acked: countAcked(lines), faults: injected.count, kinds: injected.kinds.size, violations, sometimes: {} };
+  } finally {
+    await system.stop();
+  }
+}
+
+async function takeHistory(system: ChaosSystem, workload: Workload): Promise<History> {
+  const records = readJournals(system.folder).filter((line): line is HistoryRecord & { readonly t: bigint } => line.kind !== "note");
+  const stored = await Promise.all(Object.entries(logs).map(([log, patterns]) => readLog(system, log, patterns)));
+  return { records, logs: [...stored, await readArchive(system)], complete: workload.consumers };
+}
+
+function countAcked(lines: readonly JournalLine[]): number {
+  const consumers = new Map<string, string>();
+  const saved = new Map<string, bigint>();
+  const began = new Map<string, bigint>();
+  for (const line of lines) {
+    if (line.kind === "opened") {
+      consumers.set(line.reader, line.consumer);
+      if (!began.has(line.consumer)) began.set(line.consumer, line.afterOffset);
+    } else if (line.kind === "acked") {
+      const consumer = consumers.get(line.reader) ?? line.reader;
+      if (line.upTo > (saved.get(consumer) ?? 0n)) saved.set(consumer, line.upTo);
+    }
+  }
+  return [...saved].reduce((sum, [consumer, upTo]) => sum + Number(upTo - (began.get(consumer) ?? 0n)), 0);
+}
