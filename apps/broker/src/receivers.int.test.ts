@@ -79,6 +79,19 @@ describe("receivers and consumers", () => {
     expect(await takeOffsets(latest, 1)).toEqual([6n]);
   });
 
+  test("a broker that began before another made a receiver gives the past of that receiver's log", async () => {
+    const own = await deploy();
+    const [first, second] = [await own.start(), await own.start()];
+    const patterns = ["past.#"];
+    const made = subscribe({ consumer: "made", patterns }, first.url);
+    await reached(made, "caughtUp");
+    await using publisher = createPublisher({ amqpUrl: inject("amqpUrl"), exchange: own.exchange });
+    await publisher.publishAll(Array.from({ length: 3 }, (_, n) => ({ type: "past.x", source: "/s", data: n })));
+    expect(await takeOffsets(made, 3)).toEqual([1n, 2n, 3n]);
+    expect(await takeOffsets(subscribe({ consumer: "other", patterns, start: { afterOffset: 1n } }, second.url), 2)).toEqual([2n, 3n]);
+    await own.close();
+  });
+
   test("a restarted broker has all consumers asleep, and each goes on where it was", async () => {
     const own = await deploy();
     const first = await own.start();

@@ -197,7 +197,9 @@ export class ReceiverManager implements Subscriptions {
     const key = configKey(message.config);
     for (let retiring = this.#retiring.get(key); retiring !== undefined; retiring = this.#retiring.get(key))
       await unlessAborted(retiring, signal);
-    if (!this.#receivers.has(key) && !migrates) await checkNewReceiverStart(message.start, this.#deps.past, { signal });
+    if (!this.#receivers.has(key) && !migrates && !(await this.#exists(key, message.start, signal))) {
+      await checkNewReceiverStart(message.start, this.#deps.past, { signal });
+    }
     const found = this.#receivers.get(key);
     if (found !== undefined) return found;
     const making = this.#make(key, message.config);
@@ -205,6 +207,13 @@ export class ReceiverManager implements Subscriptions {
     // Failed: the next subscription tries again.
     making.catch(() => this.#receivers.delete(key));
     return making;
+  }
+
+  /** Whether another broker made the receiver since this one began: its log has a past to start in. */
+  async #exists(key: string, { kind }: NewSubscription["start"], signal: AbortSignal): Promise<boolean> {
+    if (kind === "latest") return false;
+    const { receivers } = await this.#deps.state.load({ signal });
+    return receivers.some(({ configKey, phase }) => configKey === key && phase === "ready");
   }
 
   /** W13: row, log, queue and bindings, then `ready`; each step may be repeated. */
