@@ -1,6 +1,6 @@
 import { readHeads } from "./read-logs.ts";
 import { until, type ChaosSystem } from "./system.ts";
-import { logs, readerOf, type Workload } from "./workload.ts";
+import { logs, type Workload } from "./workload.ts";
 
 /** Resolves when the queues are empty and every consumer has been handed what its log holds. Throws, saying who has not, after `withinMs`. */
 export async function quiesce(system: ChaosSystem, workload: Workload, withinMs: number): Promise<void> {
@@ -10,8 +10,8 @@ export async function quiesce(system: ChaosSystem, workload: Workload, withinMs:
     const full = waiting.split("\n").filter((line) => /\t[1-9]/.test(line));
     const heads = await readHeads(system);
     const offsets = workload.offsets();
-    const behind = workload.consumers.flatMap((consumer) => {
-      const head = heads.get(logs[readerOf(consumer).log as keyof typeof logs].toSorted().join(" ")) ?? 0n;
+    const behind = [...workload.consumers()].flatMap(([consumer, log]) => {
+      const head = heads.get(logs[log].toSorted().join(" ")) ?? 0n;
       const offset = offsets.get(consumer) ?? 0n;
       return offset < head ? [`${consumer} is at ${offset} of ${head}`] : [];
     });

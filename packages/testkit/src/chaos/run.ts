@@ -56,7 +56,7 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
         late.push(`C11: ${error instanceof Error ? error.message : String(error)}`);
       }
     };
-    await attempt(() => until("apps are ready again", recoveryMs, () => system.ready()));
+    await attempt(() => until("apps are up again", recoveryMs, () => system.up()));
     await attempt(() => workload.stopPublishing(recoveryMs));
     workload.hurry();
     await attempt(() => quiesce(system, workload, recoveryMs));
@@ -77,7 +77,7 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
 async function takeHistory(system: ChaosSystem, workload: Workload): Promise<History> {
   const records = readJournals(system.folder).filter((line): line is HistoryRecord & { readonly t: bigint } => line.kind !== "note");
   const stored = await Promise.all(Object.entries(logs).map(([log, patterns]) => readLog(system, log, patterns)));
-  return { records, logs: [...stored, await readArchive(system)], complete: workload.consumers };
+  return { records, logs: [...stored, await readArchive(system)], complete: [...workload.consumers().keys()] };
 }
 
 function countAcked(lines: readonly JournalLine[]): number {

@@ -39,8 +39,8 @@ export interface ChaosSystem {
   readonly journal: Journal;
   /** Processes that ended by themselves. */
   readonly unexpected: UnexpectedExit[];
-  /** Apps that answer `/readyz`. */
-  ready(): Promise<boolean>;
+  /** Whether all apps have started. A broker whose receivers the other one owns is up, and says that it is not ready. */
+  up(): Promise<boolean>;
   /** SIGTERM to the apps, then the servers. */
   stop(): Promise<void>;
   /** SIGTERM to the apps: they must end with code 0. */
@@ -106,8 +106,8 @@ export async function startChaosSystem(folder: string, say: (line: string) => vo
     workers: new Map(),
     journal,
     unexpected,
-    async ready() {
-      const answers = await Promise.all(Object.values(urls).map((url) => answers200(`${url}/readyz`)));
+    async up() {
+      const answers = await Promise.all(Object.values(urls).map((url) => answers200(`${url}/startupz`)));
       return answers.every(Boolean);
     },
     async drain() {
@@ -123,7 +123,7 @@ export async function startChaosSystem(folder: string, say: (line: string) => vo
   try {
     say("starting the archiver and two brokers");
     for (const each of [archiver, brokers.a, brokers.b]) each.start();
-    await until("the apps are ready", 60_000, () => system.ready());
+    await until("the apps are up", 60_000, () => system.up());
   } catch (error) {
     await system.stop();
     throw error;

@@ -1,7 +1,15 @@
 import { fileURLToPath } from "node:url";
 import { Supervised } from "./supervised.ts";
 import { until, type ChaosSystem } from "./system.ts";
-import type { PublisherSpec, ReaderSpec, ReadersSpec, WorkerProgress, WorkerSpec, WorkerStart } from "./workload/spec.ts";
+import {
+  ephemeralName,
+  type PublisherSpec,
+  type ReaderSpec,
+  type ReadersSpec,
+  type WorkerProgress,
+  type WorkerSpec,
+  type WorkerStart,
+} from "./workload/spec.ts";
 
 /** The program of the workload, as it is built. */
 const program = fileURLToPath(new URL("../../dist/chaos/workload/worker.js", import.meta.url));
@@ -37,8 +45,8 @@ const readers: Readonly<Record<string, readonly ReaderSpec[]>> = {
 
 /** The workload of a run. */
 export interface Workload {
-  /** Consumers that must have been handed everything in the end. */
-  readonly consumers: readonly string[];
+  /** Consumers that must have been handed everything in the end, and the log of each. */
+  consumers(): ReadonlyMap<string, keyof typeof logs>;
   readonly published: number;
   readonly taken: number;
   /** By consumer: the newest offset handed over, by any of its programs. */
@@ -94,7 +102,15 @@ export async function startWorkload(system: ChaosSystem, seed: number): Promise<
     await until(what, ms, () => done);
   };
   return {
-    consumers: [...new Set(Object.values(readers).flatMap((its) => its.map(({ consumer }) => consumer)))],
+    consumers() {
+      const all = readerPrograms.flatMap(({ name, incarnation }) =>
+        (readers[name] ?? []).map(({ consumer, habit, log }): readonly [string, keyof typeof logs] => [
+          habit === "ephemeral" ? ephemeralName(consumer, name, incarnation) : consumer,
+          log as keyof typeof logs,
+        ]),
+      );
+      return new Map(all);
+    },
     get published() {
       return sum((each) => each.published);
     },
@@ -129,13 +145,4 @@ export async function startWorkload(system: ChaosSystem, seed: number): Promise<
         readerPrograms.map((each) => each.dismiss("stop")),
       ),
   };
-}
-
-/** How a consumer reads. Throws when there is none of that name. */
-export function readerOf(consumer: string): ReaderSpec {
-  const found = Object.values(readers)
-    .flat()
-    .find((each) => each.consumer === consumer);
-  if (found === undefined) throw new Error(`no reader is named ${consumer}`);
-  return found;
 }

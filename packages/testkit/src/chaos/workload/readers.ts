@@ -1,7 +1,7 @@
 import { Prng } from "../../simulation/prng.ts";
 import type { Journal } from "../journal.ts";
 import { readOnce } from "./reader.ts";
-import type { ReadersSpec, ReaderSpec } from "./spec.ts";
+import { ephemeralName, type ReadersSpec, type ReaderSpec } from "./spec.ts";
 
 /** Readers that run. */
 export interface RunningReaders {
@@ -22,7 +22,9 @@ export function startReaders(spec: ReadersSpec, incarnation: number, journal: Jo
   const offsets: Record<string, string> = {};
   let taken = 0;
 
-  async function live(reader: ReaderSpec, index: number): Promise<void> {
+  async function live(given: ReaderSpec, index: number): Promise<void> {
+    const ephemeral = given.habit === "ephemeral";
+    const reader = ephemeral ? { ...given, consumer: ephemeralName(given.consumer, spec.name, incarnation) } : given;
     const random = new Prng(spec.seed + 100 * incarnation + index);
     for (let life = 1; !stopping.signal.aborted; life += 1) {
       await readOnce({
@@ -33,7 +35,7 @@ export function startReaders(spec: ReadersSpec, incarnation: number, journal: Jo
         random,
         stopping: stopping.signal,
         hurry: hurry.signal,
-        opened: () => open.add(reader),
+        opened: () => open.add(given),
         taken(event) {
           taken += 1;
           offsets[reader.consumer] = String(event.offset);

@@ -37,7 +37,7 @@ export type Habit =
 
 /** A reader of the workload. */
 export interface ReaderSpec {
-  /** Consumer name; of an ephemeral one only the history knows it. */
+  /** Consumer name. An ephemeral one has none: in the history each of its programs is a consumer of its own, see `ephemeralName`. */
   readonly consumer: string;
   /** The log that its patterns read, as the history calls it. */
   readonly log: string;
@@ -51,6 +51,11 @@ export interface ReadersSpec {
   readonly brokerUrl: string;
   readonly readers: readonly ReaderSpec[];
   readonly seed: number;
+}
+
+/** The consumer that the history knows an ephemeral reader by: a program that was killed and comes again begins at the newest event, as another one. */
+export function ephemeralName(consumer: string, program: string, incarnation: number): string {
+  return `${consumer}/${program}.${incarnation}`;
 }
 
 /** What a program of the workload is told when it starts. */
