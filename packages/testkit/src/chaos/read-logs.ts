@@ -37,19 +37,25 @@ export async function readLog({ database, namespace }: ChaosSystem, log: string,
   };
 }
 
-/** The archive, as a log that takes everything. What foreign programs send for the archive alone is left out. */
-export async function readArchive({ archive, namespace }: ChaosSystem): Promise<FinalLog> {
+/** The archive, as a log that takes everything; `foreign`: what programs sent to it that keep no account. */
+export async function readArchive({ archive, namespace }: ChaosSystem): Promise<{
+  readonly log: FinalLog;
+  readonly foreign: readonly { readonly event: string; readonly type: string; readonly digest: string }[];
+}> {
   const schema = schemaName(namespace, "archive");
-  const { rows } = await sql<{ position: bigint; id: string; data: Buffer }>`
-    select position, id, data from ${sql.id(schema, "archived_events")} order by position`.execute(archive.db);
+  const { rows } = await sql<{ position: bigint; id: string; type: string; data: Buffer }>`
+    select position, id, type, data from ${sql.id(schema, "archived_events")} order by position`.execute(archive.db);
+  const events = rows.map(({ position, id, type, data }) => ({ offset: position, event: id, type, digest: digestOf(data.toString()) }));
   return {
-    log: "archive",
-    events: rows.map(({ position, id, data }) => ({ offset: position, event: id, digest: digestOf(data.toString()) })),
-    gaps: [],
+    log: { log: "archive", events: events.map(({ offset, event, digest }) => ({ offset, event, digest })), gaps: [] },
+    foreign: events.filter(({ type }) => type.startsWith(foreignTypes)),
   };
 }
 
-/** Rows of quarantine, by the receiver's patterns and the reason. */
+/** How the types of events begin that no log but the archive takes, and nobody keeps account of. */
+export const foreignTypes = "alien.";
+
+/** Rows of quarantine, over all receivers. */
 export async function countQuarantined({ database, namespace }: ChaosSystem): Promise<number> {
   const schema = schemaName(namespace, "broker");
   const { rows } = await sql<{ count: bigint }>`select count(*) as count from ${sql.id(schema, "quarantine")}`.execute(database.db);

@@ -6,9 +6,11 @@ import type { Fault } from "./fault.ts";
 import { injectFaults } from "./inject.ts";
 import { bigintToText, readJournals, type JournalLine } from "./journal.ts";
 import { quiesce } from "./quiesce.ts";
-import { readArchive, readLog } from "./read-logs.ts";
+import { countQuarantined, readArchive, readLog } from "./read-logs.ts";
 import { planFaults } from "./schedule.ts";
+import { countSometimes } from "./sometimes.ts";
 import { startChaosSystem, until, type ChaosSystem } from "./system.ts";
+import { watchMetrics } from "./watch-metrics.ts";
 import { logs, startWorkload, type Workload } from "./workload.ts";
 
 /** What to run. */
@@ -25,12 +27,18 @@ export interface ChaosOptions {
 /** What became of a run. */
 export interface ChaosVerdict {
   readonly seed: number;
-  /** Events that an application acked and was told to be saved, over all consumers. */
+  /** Events published with outcome ok. */
+  readonly published: number;
+  /** Events that an application acked and was told to be saved, over all consumers; each counts once for each consumer. */
   readonly acked: number;
+  /** How many were injected. */
   readonly faults: number;
-  readonly kinds: number;
+  readonly kinds: readonly string[];
   readonly violations: readonly string[];
+  /** How often each interesting state was reached. */
   readonly sometimes: Readonly<Record<string, number>>;
+  /** Those that the injected faults were to reach, and that were not: the run proves less than it seems to, and is invalid. */
+  readonly neverReached: readonly string[];
 }
 
 /** How long recovery may take after everything was healed. */
@@ -42,6 +50,7 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
   say(`seed ${seed}: ${schedule.length} faults in ${seconds} s, of ${faults.length} kinds`);
   for (const { fault, atMs, forMs } of schedule) say(`  ${(atMs / 1_000).toFixed(1).padStart(6)} s  ${fault.kind} for ${forMs} ms`);
   const system = await startChaosSystem(folder, say);
+  const metrics = watchMetrics([system.urls.a, system.urls.b]);
   try {
     const workload = await startWorkload(system, seed);
     workload.publish();
@@ -62,22 +71,53 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
     await attempt(() => quiesce(system, workload, recoveryMs));
     await attempt(() => workload.stop(20_000));
     const history = await takeHistory(system, workload);
+    const [quarantined, { duplicates_dropped: dropped = 0 }] = [await countQuarantined(system), metrics.totals()];
     await system.drain();
     const lines = readJournals(folder);
     const broken = checkHistory(history).map(({ rule, text }) => `${rule}: ${text}`);
     const exits = system.unexpected.map(({ name, code, signal }) => `C14: ${name} ended by itself: code ${code}, signal ${signal}`);
     const violations = [...broken, ...late, ...exits, ...injected.failed.map((text) => `fault not injected: ${text}`)];
     if (violations.length > 0) writeFileSync(join(folder, "logs.json"), JSON.stringify(history.logs, bigintToText));
-    return { seed, acked: countAcked(lines), faults: injected.count, kinds: injected.kinds.size, violations, sometimes: {} };
+    const sometimes = countSometimes(lines, folder, { quarantined, "repeat dropped": dropped });
+    const wanted = new Set(["handed over again", "opened by another program"]);
+    for (const { kind, reaches = [] } of faults) if (injected.kinds.has(kind)) for (const what of reaches) wanted.add(what);
+    return {
+      seed,
+      published: workload.published,
+      acked: countAcked(lines),
+      faults: injected.count,
+      kinds: [...injected.kinds].toSorted(),
+      violations,
+      sometimes,
+      neverReached: [...wanted].filter((what) => (sometimes[what] ?? 0) === 0),
+    };
   } finally {
+    metrics.stop();
     await system.stop();
   }
 }
 
 async function takeHistory(system: ChaosSystem, workload: Workload): Promise<History> {
-  const records = readJournals(system.folder).filter((line): line is HistoryRecord & { readonly t: bigint } => line.kind !== "note");
+  const records = withOutcomes(readJournals(system.folder).filter((line) => line.kind !== "note"));
   const stored = await Promise.all(Object.entries(logs).map(([log, patterns]) => readLog(system, log, patterns)));
-  return { records, logs: [...stored, await readArchive(system)], complete: [...workload.consumers().keys()] };
+  const archive = await readArchive(system);
+  const foreign = archive.foreign.flatMap((each, index): readonly HistoryRecord[] => [
+    { kind: "publish", publisher: `foreign ${index}`, attempt: 1, ...each },
+    { kind: "outcome", publisher: `foreign ${index}`, attempt: 1, outcome: "indeterminate" },
+  ]);
+  return { records: [...foreign, ...records], logs: [...stored, archive.log], complete: [...workload.consumers().keys()] };
+}
+
+/** What a program had under way when it was killed: nobody was told what became of it. */
+function withOutcomes(records: readonly HistoryRecord[]): readonly HistoryRecord[] {
+  const open = new Map<string, HistoryRecord>();
+  for (const record of records) {
+    if (record.kind === "publish") {
+      const { publisher, attempt } = record;
+      open.set(`${publisher} ${attempt}`, { kind: "outcome", publisher, attempt, outcome: "indeterminate" });
+    } else if (record.kind === "outcome") open.delete(`${record.publisher} ${record.attempt}`);
+  }
+  return [...records, ...open.values()];
 }
 
 function countAcked(lines: readonly JournalLine[]): number {

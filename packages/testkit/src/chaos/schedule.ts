@@ -24,7 +24,7 @@ export function planFaults(seed: number, faults: readonly Fault[], seconds: numb
   const planned: Planned[] = [];
   const quietMs = Math.min(10_000, seconds * 100);
   let bag: Fault[] = [];
-  for (let atMs = quietMs; atMs < seconds * 1_000 && faults.length > 0; atMs += 1_000 + random.below(3_500)) {
+  for (let atMs = quietMs; atMs < seconds * 1_000 && faults.length > 0; atMs += 1_000 + random.below(2_500)) {
     if ((atMs - quietMs) % roundMs >= roundMs - restMs) continue;
     if (bag.length === 0) bag = shuffle(faults, random);
     const fault = bag.pop();

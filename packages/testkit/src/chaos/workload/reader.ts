@@ -129,7 +129,6 @@ class Account {
         this.#behind = true;
         this.#pending.push({ token: status.sessionToken, afterOffset: status.afterOffset });
         if (spec.habit !== "ephemeral") this.flush();
-        note(`session ${reader}`);
         return;
       case "standby":
         opened();
