@@ -26,19 +26,19 @@ export async function injectFaults(
   const busy = new Map<Part, Promise<void>>();
   let count = 0;
 
-  async function run({ fault, forMs, salt }: Planned, before: readonly (Promise<void> | undefined)[]): Promise<void> {
+  async function run({ fault, forMs, salt }: Planned, before: readonly Promise<void>[]): Promise<void> {
     await Promise.all(before);
     if (now() > untilMs) return;
     const { kind, row } = fault;
     let ended = false;
     try {
-      const { target, end } = await fault.begin(system, new Prng(salt));
+      const injected = await fault.begin(system, new Prng(salt));
       count += 1;
       kinds.add(kind);
       const number = count;
-      say(`fault ${number} begins: ${kind} (${row}) ${target}, for ${forMs} ms`);
+      say(`fault ${number} begins: ${kind} (${row}) ${injected.target}, for ${forMs} ms`);
       await sleep(Math.min(forMs, Math.max(500, untilMs - now())));
-      await end();
+      await injected.end();
       ended = true;
       say(`fault ${number} ends: ${kind}`);
     } catch (error) {
@@ -53,7 +53,7 @@ export async function injectFaults(
     const { touches } = planned.fault;
     const done = run(
       planned,
-      touches.map((part) => busy.get(part)),
+      touches.map((part) => busy.get(part) ?? Promise.resolve()),
     );
     for (const part of touches) busy.set(part, done);
     running.push(done);

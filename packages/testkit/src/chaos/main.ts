@@ -45,4 +45,5 @@ async function main(): Promise<number> {
   return neverReached.length > 0 ? 2 : 0;
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 process.exit(await main());

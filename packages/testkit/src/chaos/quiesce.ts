@@ -1,6 +1,6 @@
 import { readHeads } from "./read-logs.ts";
 import { until, type ChaosSystem } from "./system.ts";
-import { logs, type Workload } from "./workload.ts";
+import type { Workload } from "./workload.ts";
 
 /** Resolves when the queues are empty and every consumer has been handed what its log holds. Throws, saying who has not, after `withinMs`. */
 export async function quiesce(system: ChaosSystem, workload: Workload, withinMs: number): Promise<void> {
@@ -11,7 +11,7 @@ export async function quiesce(system: ChaosSystem, workload: Workload, withinMs:
     const heads = await readHeads(system);
     const offsets = workload.offsets();
     const behind = [...workload.consumers()].flatMap(([consumer, log]) => {
-      const head = heads.get(logs[log].toSorted().join(" ")) ?? 0n;
+      const head = heads.get(log) ?? 0n;
       const offset = offsets.get(consumer) ?? 0n;
       return offset < head ? [`${consumer} is at ${offset} of ${head}`] : [];
     });

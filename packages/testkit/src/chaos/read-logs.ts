@@ -1,25 +1,35 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { schemaName } from "@warren/postgres";
+import { canonicalPatterns } from "@warren/protocol";
 import { EventBatchSchema, type Event } from "@warren/protocol/v1";
 import { sql } from "kysely";
 import type { FinalLog, HistoryGap } from "../history/history.ts";
 import type { ChaosSystem } from "./system.ts";
+import { logs } from "./workload.ts";
 import { digestOf } from "./workload/content.ts";
 
-/** Where the logs end, by patterns joined with a space. */
+/** Where the logs end, by name. */
 export async function readHeads({ database, namespace }: ChaosSystem): Promise<ReadonlyMap<string, bigint>> {
   const schema = schemaName(namespace, "broker");
   const { rows } = await sql<{ patterns: readonly string[]; head: bigint }>`
     select r.config->'patterns' as patterns, l.head_offset as head
     from ${sql.id(schema, "receivers")} r join ${sql.id(schema, "logs")} l using (receiver_id)`.execute(database.db);
-  return new Map(rows.map(({ patterns, head }) => [patterns.join(" "), head]));
+  const named = Object.entries(logs).map(([log, patterns]): readonly [string, bigint] => [
+    log,
+    rows.find((row) => sameSet(row.patterns, patterns))?.head ?? 0n,
+  ]);
+  return new Map(named);
+}
+
+function sameSet(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((each) => other.includes(each));
 }
 
 /** A log as PostgreSQL has it, read without any code that writes it. */
 export async function readLog({ database, namespace }: ChaosSystem, log: string, patterns: readonly string[]): Promise<FinalLog> {
   const schema = schemaName(namespace, "broker");
   const table = (name: string) => sql.id(schema, name);
-  const of = sql`join ${table("receivers")} r using (receiver_id) where r.config->'patterns' = ${JSON.stringify(patterns.toSorted())}::jsonb`;
+  const of = sql`join ${table("receivers")} r using (receiver_id) where r.config->'patterns' = ${JSON.stringify(canonicalPatterns(patterns))}::jsonb`;
   const segments = await sql<{ first_offset: bigint; payload: Buffer }>`
     select s.first_offset, s.payload from ${table("log_segments")} s ${of} order by s.last_offset`.execute(database.db);
   const gaps = await sql<{ after_offset: bigint }>`

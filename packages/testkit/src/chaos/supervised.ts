@@ -24,6 +24,12 @@ export interface UnexpectedExit {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** Nobody outlives us. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** A process under a supervisor: what dies by itself is written down, and started again. */
 export class Supervised {
   readonly name: string;
@@ -32,8 +38,8 @@ export class Supervised {
   readonly #heard: (message: unknown) => void;
   #child: ChildProcess | undefined;
   #incarnation = 0;
-  /** It is told to end, or may end by itself: its end is no surprise, and it is not started again. */
-  #mayEnd = false;
+  /** Whether its end is no surprise, and it is not started again: it was asked to end, or may end by itself in whatever way. */
+  #mayEnd: "no" | "asked" | "any way" = "no";
 
   constructor(spec: ProcessSpec, unexpected: (exit: UnexpectedExit) => void, heard: (message: unknown) => void = () => undefined) {
     this.name = spec.name;
@@ -51,12 +57,12 @@ export class Supervised {
     return this.#child !== undefined;
   }
 
-  /** Starts it; `env`: more of its environment, this time. `mayEnd`: it is to end by itself, as at a failpoint. Nothing happens when it runs. */
+  /** Starts it; `env`: more of its environment, this time. `mayEnd`: it may end by itself, and then stays ended. Nothing happens when it runs. */
   start({ env = {}, mayEnd = false }: { readonly env?: NodeJS.ProcessEnv; readonly mayEnd?: boolean } = {}): void {
     if (this.#child !== undefined) return;
     const { name, folder, file, args, talks } = this.#spec;
     this.#incarnation += 1;
-    this.#mayEnd = mayEnd;
+    this.#mayEnd = mayEnd ? "any way" : "no";
     const log = openSync(join(folder, `${name}.log`), "a");
     const environment = { ...this.#spec.env, ...env };
     const given = args(this.#incarnation);
@@ -65,6 +71,7 @@ export class Supervised {
       : spawn(process.execPath, [file, ...given], { env: environment, stdio: ["ignore", log, log] });
     closeSync(log);
     this.#child = child;
+    running.add(child);
     child.on("message", this.#heard);
     child.on("error", () => undefined);
     child.once("exit", (code, signal) => this.#exited(child, code, signal));
@@ -97,7 +104,7 @@ export class Supervised {
 
   /** Tells it something; resolves when it has ended, which must be with code 0. */
   async dismiss(message: string): Promise<void> {
-    this.#mayEnd = true;
+    if (this.#mayEnd === "no") this.#mayEnd = "asked";
     const gone = this.gone();
     this.send(message);
     await gone;
@@ -115,7 +122,7 @@ export class Supervised {
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
-    this.#mayEnd = true;
+    if (this.#mayEnd === "no") this.#mayEnd = "asked";
     const gone = this.gone();
     this.#child?.kill(signal);
     // One that was stopped would not hear a SIGTERM.
@@ -124,12 +131,11 @@ export class Supervised {
   }
 
   #exited(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
-    if (this.#child !== child) return;
+    running.delete(child);
     this.#child = undefined;
     appendFileSync(join(this.#spec.folder, `${this.name}.log`), `\n--- ended: code ${code}, signal ${signal}\n`);
-    const asked = this.#mayEnd && (code === 0 || signal === "SIGKILL");
-    if (asked) return;
+    if (this.#mayEnd === "any way" || (this.#mayEnd === "asked" && (code === 0 || signal === "SIGKILL"))) return;
     this.#unexpected({ name: this.name, code, signal });
-    if (!this.#mayEnd) this.start();
+    if (this.#mayEnd === "no") this.start();
   }
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { openDatabase, type Database } from "@warren/postgres";
 import { silentLogger } from "@warren/protocol";
 import {
+  ensureRabbitMq,
   freePorts,
   startPostgres,
   startRabbitMq,
@@ -56,6 +57,7 @@ const command = fileURLToPath(new URL("../../../../apps/cli/dist/main.js", impor
 /** Starts all but the workload; resolves when the apps are ready. `folder` must be new. Throws when RabbitMQ is not installed, and what the servers throw. */
 export async function startChaosSystem(folder: string, say: (line: string) => void): Promise<ChaosSystem> {
   mkdirSync(folder, { recursive: true });
+  ensureRabbitMq(say);
   say("starting RabbitMQ and PostgreSQL");
   const [rabbitmq, postgres, [portA, portB, portArchiver]] = await Promise.all([startRabbitMq(), startPostgres(), freePorts(3)]);
   const { faults } = rabbitmq;

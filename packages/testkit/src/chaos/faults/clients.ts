@@ -41,6 +41,19 @@ export const clientFaults: readonly Fault[] = [
     },
   },
   {
+    kind: "burst",
+    row: "F18",
+    touches: ["publishers"],
+    lastsMs: [1_000, 2_000],
+    reaches: ["fell behind"],
+    async begin(system) {
+      // More than a receiver keeps in memory: one that reads slowly must go on from the log.
+      const program = system.workers.get("shop-2");
+      program?.send("burst");
+      return { target: "shop-2 publishes 10 MB", end: () => Promise.resolve() };
+    },
+  },
+  {
     kind: "publisher-kill",
     row: "F13",
     touches: ["publishers"],

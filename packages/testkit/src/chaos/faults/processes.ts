@@ -8,6 +8,9 @@ function hit(system: ChaosSystem, chance: boolean): BrokerName {
   return front === "a" ? "b" : "a";
 }
 
+/** Little more than a broker needs that does nothing. */
+const smallHeapMb = 48;
+
 /** Faults of the processes of Warren. */
 export const processFaults: readonly Fault[] = [
   {
@@ -67,6 +70,26 @@ export const processFaults: readonly Fault[] = [
       const broker = system.brokers[name];
       await broker.terminate(20_000);
       return { target: `broker ${name}`, end: async () => broker.start() };
+    },
+  },
+  {
+    kind: "broker-memory",
+    row: "F25",
+    touches: ["brokers"],
+    lastsMs: [4_000, 10_000],
+    async begin(system) {
+      const name = system.links.front;
+      const broker = system.brokers[name];
+      await broker.kill();
+      // It may run out of memory, and is then as good as killed.
+      broker.start({ env: { NODE_OPTIONS: `--max-old-space-size=${smallHeapMb}` }, mayEnd: true });
+      return {
+        target: `broker ${name}, with ${smallHeapMb} MB`,
+        async end() {
+          await broker.kill();
+          broker.start();
+        },
+      };
     },
   },
   {

@@ -12,9 +12,9 @@ const largest = 100_000;
 /** Of a body in a hundred the text is not ASCII. */
 const padding = { ascii: "0123456789".repeat(largest / 10), other: "þæö漢字🐇 ".repeat(largest / 8) };
 
-/** A body of 20 B to 100 kB: most are small. */
-export function makeContent(n: number, random: Prng): Content {
-  const length = Math.floor(smallest * (largest / smallest) ** (random.next() ** 5));
+/** A body of 20 B to 100 kB: most are small, unless they are all to be large. */
+export function makeContent(n: number, random: Prng, large: boolean): Content {
+  const length = large ? largest : Math.floor(smallest * (largest / smallest) ** (random.next() ** 5));
   return { n, pad: (random.chance(0.01) ? padding.other : padding.ascii).slice(0, length) };
 }
 

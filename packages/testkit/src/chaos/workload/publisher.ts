@@ -25,9 +25,14 @@ export interface Way {
 /** One that publishes one batch after the other, each event until it is stored. */
 export interface RunningPublisher {
   readonly published: number;
+  /** The next batch is of many events, all of them large: more bytes than a receiver keeps in memory. */
+  burst(): void;
   /** Resolves when the batch under way is stored and everything is closed. */
   stop(): Promise<void>;
 }
+
+/** Events of a burst. */
+const burstEvents = 100;
 
 /** Begins to publish. What was not stored is published again, with the same id, before anything new. */
 export function startPublisher(spec: PublisherSpec, incarnation: number, journal: Journal): RunningPublisher {
@@ -37,6 +42,7 @@ export function startPublisher(spec: PublisherSpec, incarnation: number, journal
   const stopping = new AbortController();
   let attempt = 0;
   let published = 0;
+  let bursts = 0;
 
   async function store(items: readonly Item[]): Promise<void> {
     for (let waiting = items; waiting.length > 0;) {
@@ -54,13 +60,17 @@ export function startPublisher(spec: PublisherSpec, incarnation: number, journal
   }
 
   const loop = (async () => {
-    for (let n = 1; !stopping.signal.aborted; n += spec.batch) {
+    let size = spec.batch;
+    for (let n = 1; !stopping.signal.aborted; n += size) {
+      const large = bursts > 0;
+      if (large) bursts -= 1;
+      size = large ? burstEvents : spec.batch;
       const item = (_: unknown, index: number): Item => ({
         id: `${name}-${n + index}`,
         type: random.pick(spec.types) ?? "",
-        content: makeContent(n + index, random),
+        content: makeContent(n + index, random, large),
       });
-      await store(Array.from({ length: spec.batch }, item));
+      await store(Array.from({ length: size }, item));
     }
     await way.close();
   })();
@@ -68,6 +78,7 @@ export function startPublisher(spec: PublisherSpec, incarnation: number, journal
     get published() {
       return published;
     },
+    burst: () => void (bursts += 1),
     stop() {
       stopping.abort();
       return loop;

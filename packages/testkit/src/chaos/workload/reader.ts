@@ -24,6 +24,7 @@ export interface ReaderLife {
 /** Un-acked when a program leaves: they come again. */
 const leftUnacked = 5;
 const slowMs = 15;
+const slowInFlight = 16;
 
 /** One incarnation of a reader: subscribes, and keeps account of all it is handed and told, until it leaves. Throws what ended its subscription for good, but for TAKEN_OVER. */
 export async function readOnce(life: ReaderLife): Promise<void> {
@@ -34,6 +35,8 @@ export async function readOnce(life: ReaderLife): Promise<void> {
   const subscription = subscriber.subscribe({
     ...(ephemeral ? { patterns, ackMode: "auto" } : { consumer, patterns, start: "earliest" }),
     onConflict: habit === "standby" ? "standby" : "take-over",
+    // One that dawdles is sent little at a time: what comes meanwhile leaves the broker's memory.
+    ...(habit === "slow" ? { maxInFlight: slowInFlight } : {}),
   });
   const leave = (): void => void subscription.close();
   stopping.addEventListener("abort", leave, { once: true });
@@ -112,9 +115,9 @@ class Account {
   /** Writes down the sessions that begin below an offset. */
   flush(below?: bigint): void {
     const { reader, spec, journal } = this.#life;
-    while (this.#pending[0] !== undefined && (below === undefined || this.#pending[0].afterOffset < below)) {
-      const { token, afterOffset } = this.#pending[0];
-      this.#pending.shift();
+    const begun = this.#pending.filter(({ afterOffset }) => below === undefined || afterOffset < below);
+    this.#pending.splice(0, begun.length);
+    for (const { token, afterOffset } of begun) {
       journal.record({ kind: "opened", consumer: spec.consumer, log: spec.log, reader, token, afterOffset, settled: [] });
     }
   }

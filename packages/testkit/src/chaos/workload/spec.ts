@@ -70,8 +70,8 @@ export interface WorkerStart {
   readonly incarnation: number;
 }
 
-/** What it is told later. `hurry`: no more leaving, sleeping and dawdling. `stop`: finish what is under way and end. */
-export type WorkerCommand = "hurry" | "stop";
+/** What it is told later. `hurry`: no more leaving, sleeping and dawdling. `burst`: publish some large events at once. `stop`: finish what is under way and end. */
+export type WorkerCommand = "hurry" | "burst" | "stop";
 
 /** What it tells from time to time. */
 export interface WorkerProgress {

@@ -32,6 +32,7 @@ async function stop(): Promise<void> {
 
 process.on("message", (command: WorkerCommand) => {
   if (command === "hurry") readers?.hurry();
+  else if (command === "burst") publisher?.burst();
   else void stop();
 });
 // Whoever started it is gone.
