@@ -2,19 +2,13 @@ import { closeSync, openSync, readdirSync, readFileSync, writeSync } from "node:
 import { join } from "node:path";
 import type { HistoryRecord } from "../history/history.ts";
 
-/** Something that is counted, and judged by nothing: what a reader's status said, that a program came or went. */
-export interface Note {
-  readonly kind: "note";
-  readonly what: string;
-}
-
 /** A line of a journal: what happened, and when by the monotonic clock, which all processes of a machine share, in nanoseconds. */
-export type JournalLine = (HistoryRecord | Note) & { readonly t: bigint };
+export type JournalLine = HistoryRecord & { readonly t: bigint };
 
 /** Where a process writes down what happens to it. */
 export interface Journal {
   /** On its way to the disk before it returns: a process that is killed loses nothing that it has acted upon. */
-  record(what: HistoryRecord | Note): void;
+  record(what: HistoryRecord): void;
   close(): void;
 }
 

@@ -30,19 +30,22 @@ export async function readLog({ database, namespace }: ChaosSystem, log: string,
   const schema = schemaName(namespace, "broker");
   const table = (name: string) => sql.id(schema, name);
   const of = sql`join ${table("receivers")} r using (receiver_id) where r.config->'patterns' = ${JSON.stringify(canonicalPatterns(patterns))}::jsonb`;
-  const segments = await sql<{ first_offset: bigint; payload: Buffer }>`
-    select s.first_offset, s.payload from ${table("log_segments")} s ${of} order by s.last_offset`.execute(database.db);
+  const segments = await sql<{ first: bigint; last: bigint; epoch: bigint; payload: Buffer }>`
+    select s.first_offset as first, s.last_offset as last, s.epoch, s.payload from ${table("log_segments")} s ${of} order by s.last_offset`.execute(
+    database.db,
+  );
   const gaps = await sql<{ after_offset: bigint }>`
     select g.after_offset from ${table("log_gaps")} g ${of} and g.kind = 'missed'`.execute(database.db);
   return {
     log,
-    events: segments.rows.flatMap(({ first_offset: first, payload }) =>
+    events: segments.rows.flatMap(({ first, payload }) =>
       fromBinary(EventBatchSchema, payload).events.map((event, index) => ({
         offset: first + BigInt(index),
         event: event.id,
         digest: digestOf(textOf(event)),
       })),
     ),
+    commits: segments.rows.map(({ first, last, epoch }) => ({ first, last, epoch })),
     gaps: gaps.rows.map(({ after_offset: afterOffset }): HistoryGap => ({ what: "missed", afterOffset })),
   };
 }

@@ -2,13 +2,15 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkHistory } from "../history/check-history.ts";
 import type { History, HistoryRecord } from "../history/history.ts";
+import { neverReached, sometimes, type Sometimes } from "../history/sometimes.ts";
+import { countTold } from "./count-told.ts";
 import type { Fault } from "./fault.ts";
 import { injectFaults } from "./inject.ts";
 import { bigintToText, readJournals, type JournalLine } from "./journal.ts";
 import { quiesce } from "./quiesce.ts";
 import { countQuarantined, readArchive, readLog } from "./read-logs.ts";
+import { recordResources } from "./resources.ts";
 import { planFaults } from "./schedule.ts";
-import { countSometimes } from "./sometimes.ts";
 import { startChaosSystem, until, type ChaosSystem } from "./system.ts";
 import { watchMetrics } from "./watch-metrics.ts";
 import { logs, startWorkload, type Workload } from "./workload.ts";
@@ -36,13 +38,16 @@ export interface ChaosVerdict {
   readonly kinds: readonly string[];
   readonly violations: readonly string[];
   /** How often each interesting state was reached. */
-  readonly sometimes: Readonly<Record<string, number>>;
+  readonly sometimes: Sometimes;
   /** Those that the injected faults were to reach, and that were not: the run proves less than it seems to, and is invalid. */
   readonly neverReached: readonly string[];
 }
 
 /** How long recovery may take after everything was healed. */
 const recoveryMs = 60_000;
+
+/** States that the workload alone reaches. */
+const always = ["taken over", "superseded", "standby", "handed over again"];
 
 /** One run: events flow, faults are injected and healed, everything settles, and what happened is judged. */
 export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOptions): Promise<ChaosVerdict> {
@@ -55,6 +60,7 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
     const workload = await startWorkload(system, seed);
     workload.publish();
     say("events flow");
+    await recordResources(system, "baseline");
     const injected = await injectFaults(system, schedule, seconds * 1_000, say);
     say("all is healed");
     const late: string[] = [];
@@ -68,18 +74,20 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
     await attempt(() => until("apps are up again", recoveryMs, () => system.up()));
     await attempt(() => workload.stopPublishing(recoveryMs));
     workload.hurry();
+    // As at the beginning, so that what the brokers hold can be compared.
+    system.links.pointFrontAt("a");
     await attempt(() => quiesce(system, workload, recoveryMs));
+    await attempt(() => recordResources(system, "end"));
     await attempt(() => workload.stop(20_000));
     const history = await takeHistory(system, workload);
     const [quarantined, { duplicates_dropped: dropped = 0 }] = [await countQuarantined(system), metrics.totals()];
     await system.drain();
     const lines = readJournals(folder);
     const broken = checkHistory(history).map(({ rule, text }) => `${rule}: ${text}`);
-    const exits = system.unexpected.map(({ name, code, signal }) => `C14: ${name} ended by itself: code ${code}, signal ${signal}`);
-    const violations = [...broken, ...late, ...exits, ...injected.failed.map((text) => `fault not injected: ${text}`)];
+    const violations = [...broken, ...late, ...injected.failed.map((text) => `fault not injected: ${text}`)];
     if (violations.length > 0) writeFileSync(join(folder, "logs.json"), JSON.stringify(history.logs, bigintToText));
-    const sometimes = countSometimes(lines, folder, { quarantined, "repeat dropped": dropped });
-    const wanted = new Set(["handed over again", "opened by another program"]);
+    const reached = { ...sometimes(lines), ...countTold(folder), quarantined, "repeat dropped": dropped };
+    const wanted = new Set(always);
     for (const { kind, reaches = [] } of faults) if (injected.kinds.has(kind)) for (const what of reaches) wanted.add(what);
     return {
       seed,
@@ -88,8 +96,8 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
       faults: injected.count,
       kinds: [...injected.kinds].toSorted(),
       violations,
-      sometimes,
-      neverReached: [...wanted].filter((what) => (sometimes[what] ?? 0) === 0),
+      sometimes: reached,
+      neverReached: neverReached(reached, [...wanted]),
     };
   } finally {
     metrics.stop();
@@ -98,7 +106,7 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
 }
 
 async function takeHistory(system: ChaosSystem, workload: Workload): Promise<History> {
-  const records = withOutcomes(readJournals(system.folder).filter((line) => line.kind !== "note"));
+  const records = withOutcomes(readJournals(system.folder));
   const stored = await Promise.all(Object.entries(logs).map(([log, patterns]) => readLog(system, log, patterns)));
   const archive = await readArchive(system);
   const foreign = archive.foreign.flatMap((each, index): readonly HistoryRecord[] => [

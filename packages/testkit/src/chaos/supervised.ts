@@ -52,6 +52,11 @@ export class Supervised {
     return this.#incarnation;
   }
 
+  /** Its process id, while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** It runs, maybe paused. */
   get running(): boolean {
     return this.#child !== undefined;

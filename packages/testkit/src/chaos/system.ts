@@ -38,8 +38,8 @@ export interface ChaosSystem {
   readonly workers: Map<string, Supervised>;
   /** What the run itself does, for the history. */
   readonly journal: Journal;
-  /** Processes that ended by themselves. */
-  readonly unexpected: UnexpectedExit[];
+  /** To be told of a process that ended by itself. */
+  readonly unexpected: (exit: UnexpectedExit) => void;
   /** Whether all apps have started. A broker whose receivers the other one owns is up, and says that it is not ready. */
   up(): Promise<boolean>;
   /** SIGTERM to the apps, then the servers. */
@@ -68,15 +68,15 @@ export async function startChaosSystem(folder: string, say: (line: string) => vo
   const namespace = "chaos";
   const urls = { a: `http://127.0.0.1:${portA}`, b: `http://127.0.0.1:${portB}`, archiver: `http://127.0.0.1:${portArchiver}` };
   const links = await openLinks({ amqp: rabbitmq.url, postgres: postgres.url, archiverPostgres: postgres.archiverUrl, brokers: urls });
-  const unexpected: UnexpectedExit[] = [];
   const journal = openJournal(folder, "chaos");
-  const surprise = (exit: UnexpectedExit): void => {
-    unexpected.push(exit);
-    say(`UNEXPECTED: ${exit.name} ended by itself: code ${exit.code}, signal ${exit.signal}`);
+  const unexpected = ({ name, code, signal }: UnexpectedExit): void => {
+    const how = `code ${code}, signal ${signal}`;
+    journal.record({ kind: "process-ended", process: name, expected: false, how });
+    say(`UNEXPECTED: ${name} ended by itself: ${how}`);
   };
   const app = (name: string, role: "broker" | "archiver", env: NodeJS.ProcessEnv): Supervised => {
     const base = { ...process.env, WARREN_NAMESPACE: namespace, WARREN_LOG_LEVEL: "info", WARREN_RETIRE_AFTER: "off" };
-    return new Supervised({ name, folder, file: command, args: () => ["serve", role], env: { ...base, ...env }, talks: false }, surprise);
+    return new Supervised({ name, folder, file: command, args: () => ["serve", role], env: { ...base, ...env }, talks: false }, unexpected);
   };
   const broker = (name: BrokerName): Supervised =>
     app(`broker-${name}`, "broker", {

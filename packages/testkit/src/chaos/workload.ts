@@ -71,7 +71,7 @@ export async function startWorkload(system: ChaosSystem, seed: number): Promise<
     };
     const process = new Supervised(
       { name: spec.name, folder: system.folder, file: program, args, env: globalThis.process.env, talks: true },
-      (exit) => system.unexpected.push(exit),
+      system.unexpected,
       (message) => progress.set(spec.name, message as WorkerProgress),
     );
     system.workers.set(spec.name, process);

@@ -21,7 +21,7 @@ export const operatorFaults: readonly Fault[] = [
     row: "F16",
     touches: ["rabbitmq", "postgres", "brokers", "network"],
     lastsMs: [0, 1_000],
-    reaches: ["gap told"],
+    reaches: ["gap"],
     async begin(system, random) {
       const queue = random.pick((await queues(system)).toSorted());
       if (queue === undefined) throw new Error("there is no receiver's queue");
@@ -43,8 +43,10 @@ export const operatorFaults: readonly Fault[] = [
     row: "F6",
     touches: ["rabbitmq"],
     lastsMs: [500, 2_000],
-    async begin({ rabbitmq }) {
+    async begin({ rabbitmq, journal }) {
+      journal.record({ kind: "routing-cut" });
       await rabbitmq.control(["stop_app"]);
+      journal.record({ kind: "routing-cut" });
       return {
         target: "RabbitMQ",
         async end() {

@@ -8,8 +8,11 @@ export const serverFaults: readonly Fault[] = [
     row: "F4",
     touches: ["rabbitmq"],
     lastsMs: [0, 500],
-    async begin({ rabbitmq }) {
+    async begin({ rabbitmq, journal }) {
+      // A message may have reached some of its queues and not the others.
+      journal.record({ kind: "routing-cut" });
       await rabbitmq.kill();
+      journal.record({ kind: "routing-cut" });
       return { target: "RabbitMQ", end: () => rabbitmq.restart() };
     },
   },

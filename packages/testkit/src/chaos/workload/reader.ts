@@ -47,7 +47,7 @@ export async function readOnce(life: ReaderLife): Promise<void> {
     await take(life, subscription, account);
   } catch (error) {
     if (!isWarrenError(error, "TAKEN_OVER")) throw error;
-    journal.record({ kind: "note", what: "taken over" });
+    journal.record({ kind: "note", what: "superseded" });
   } finally {
     stopping.removeEventListener("abort", leave);
     await watching;
@@ -118,7 +118,9 @@ class Account {
     const begun = this.#pending.filter(({ afterOffset }) => below === undefined || afterOffset < below);
     this.#pending.splice(0, begun.length);
     for (const { token, afterOffset } of begun) {
-      journal.record({ kind: "opened", consumer: spec.consumer, log: spec.log, reader, token, afterOffset, settled: [] });
+      // What a named one has settled beyond that place the SDK does not tell; the history knows what was acked.
+      const settled = spec.habit === "ephemeral" ? { settled: [] } : {};
+      journal.record({ kind: "opened", consumer: spec.consumer, log: spec.log, reader, token, afterOffset, ...settled });
     }
   }
 
