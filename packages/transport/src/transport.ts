@@ -70,7 +70,7 @@ export interface ConsumeOptions {
   readonly topology: Topology;
   /** Un-acked messages RabbitMQ may send ahead. */
   readonly prefetch: number;
-  /** The queue was declared before: it is looked up passively first, and when it is gone `queueMissing` runs before it is made again (W9). */
+  /** The queue was declared before: it is looked up passively first, and when it is gone `queueMissing` runs before it is made again (W9), for all patterns at once. */
   readonly existing: boolean;
   /** Records the loss. When it rejects, it is called again later and the queue is not made before it resolved. */
   readonly queueMissing: () => Promise<void>;

@@ -18,6 +18,8 @@ export class AmqpConsumer implements QueueConsumer {
   readonly #deps: AmqpConsumerDeps;
   readonly #options: ConsumeOptions;
   #existing: boolean;
+  /** The queue was gone; it, or some of its bindings, may not be there again yet. */
+  #remaking = false;
   #channel: { readonly number: number; readonly channel: Channel } | undefined;
   #channels = 0;
   #attempt = 0;
@@ -95,8 +97,11 @@ export class AmqpConsumer implements QueueConsumer {
       if (this.#existing && (await lookUpQueue(connection, topology.queue.name)) === undefined) {
         this.#deps.logger.error("queue is gone", { queue: topology.queue.name });
         await this.#options.queueMissing();
+        this.#remaking = true;
       }
-      await declareQueue(connection, topology);
+      // Else events of one pattern would come while those of another are still lost: after the place at which the loss was recorded.
+      await declareQueue(connection, topology, { atOnce: this.#remaking });
+      this.#remaking = false;
       this.#existing = true;
       const channel = await connection.channel();
       await channel.prefetch(this.#nextPrefetch ?? prefetch, false);

@@ -60,10 +60,11 @@ async function unlessMissing<T>(run: () => Promise<T>): Promise<T | undefined> {
 }
 
 /**
- * Declares queue and bindings; the exchange must exist. Throws QUEUE_INVALID when the queue exists and cannot serve, TRANSPORT_UNAVAILABLE.
+ * Declares queue and bindings; the exchange must exist. `atOnce`: the queue takes messages of all its patterns from the same moment on. Throws QUEUE_INVALID when the queue exists and cannot serve, TRANSPORT_UNAVAILABLE.
  * No delivery limit: RabbitMQ 4 would drop an event after 20 deliveries; older servers have no default and do not know -1.
  */
-export async function declareQueue(connection: AmqpConnection, { exchange, queue }: Topology): Promise<void> {
+export async function declareQueue(connection: AmqpConnection, topology: Topology, { atOnce = false } = {}): Promise<void> {
+  const { exchange, queue } = topology;
   const args: Record<string, unknown> = { "x-queue-type": "quorum" };
   if (queue.singleActiveConsumer) args["x-single-active-consumer"] = true;
   await connection.model();
@@ -81,7 +82,15 @@ export async function declareQueue(connection: AmqpConnection, { exchange, queue
   }
   try {
     await onChannel(connection, async (channel) => {
+      const through = `${queue.name}.all-patterns`;
+      if (atOnce && queue.patterns.length > 1) {
+        await channel.assertExchange(through, "fanout", { durable: false, internal: true });
+        for (const pattern of queue.patterns) await channel.bindExchange(through, exchange.name, pattern);
+        await channel.bindQueue(queue.name, through, "");
+      }
+      // RabbitMQ puts a message that reaches a queue in two ways into it once.
       for (const pattern of queue.patterns) await channel.bindQueue(queue.name, exchange.name, pattern);
+      if (atOnce) await channel.deleteExchange(through);
     });
   } catch (error) {
     throw error instanceof WarrenError ? error : unavailable(error);

@@ -80,3 +80,49 @@ test("a handler that throws, which it must not, costs its own channel, and the m
   await channel.deleteExchange(exchange);
   await admin.close();
 });
+
+test("W9: a queue that is made again takes events of all its patterns from the same moment on", async () => {
+  const exchange = testNamespace();
+  const queue = `${exchange}.q`;
+  const patterns = Array.from({ length: 32 }, (_, n) => `p${n}`);
+  const transport = createAmqpTransport({ url: inject("amqpUrl"), connectionName: "transport test" });
+  const rounds: string[] = [];
+  const consumer = transport.consume({
+    topology: { exchange: { name: exchange, mode: "declare" }, queue: { name: queue, patterns, singleActiveConsumer: true } },
+    prefetch: 500,
+    existing: false,
+    queueMissing: () => Promise.resolve(rounds.push("missing")).then(() => undefined),
+    handler: {
+      opened: () => undefined,
+      delivered(channel, { body, tag }) {
+        rounds.push(new TextDecoder().decode(body));
+        consumer.ackUpTo(channel, tag);
+      },
+      closed: () => undefined,
+      waiting: () => undefined,
+    },
+  });
+  const admin = await connect(inject("amqpUrl"));
+  const channel = await admin.createConfirmChannel();
+  await vi.waitFor(() => channel.checkExchange(exchange), { timeout: 10_000 });
+  // In each round the first pattern that is bound, then the last.
+  let round = 0;
+  const publish = async (): Promise<void> => {
+    round += 1;
+    for (const pattern of ["p0", "p31"]) channel.publish(exchange, pattern, Buffer.from(String(round)));
+    await channel.waitForConfirms();
+  };
+  while (rounds.length < 2) await publish();
+  await channel.deleteQueue(queue);
+  const before = rounds.length;
+  while (rounds.length < before + 21) await publish();
+  // The first may have come in the middle of a round; from then on each is whole.
+  const after = rounds.slice(rounds.indexOf("missing") + 1);
+  if (after[0] !== after[1]) after.shift();
+  const whole = after.slice(0, after.length - (after.length % 2));
+  expect(whole).toEqual(whole.map((_, index) => String(Number(after[0]) + Math.floor(index / 2))));
+  await transport.close();
+  await channel.deleteQueue(queue);
+  await channel.deleteExchange(exchange);
+  await admin.close();
+});
