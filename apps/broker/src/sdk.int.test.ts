@@ -1,3 +1,4 @@
+import { connect, createServer, type AddressInfo } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AdminService } from "@warren/protocol/v1";
@@ -208,5 +209,35 @@ describe("the SDK", () => {
     });
     expect(new Set(await Promise.all(taken))).toEqual(new Set([1n]));
     await subscriber.close();
+  });
+
+  test("who closes a subscriber or a publisher keeps no connection to the broker", async () => {
+    const target = new URL(brokerUrl);
+    let open = 0;
+    const counting = createServer((client) => {
+      open += 1;
+      const broker = connect(Number(target.port), target.hostname);
+      client.once("close", () => {
+        open -= 1;
+        broker.destroy();
+      });
+      for (const socket of [client, broker]) socket.on("error", () => undefined);
+      client.pipe(broker).pipe(client);
+    });
+    await new Promise<void>((resolve) => counting.listen(0, "127.0.0.1", resolve));
+    const through = { brokerUrl: `http://127.0.0.1:${(counting.address() as AddressInfo).port}` };
+    const subscriber = createSubscriber(through);
+    const subscription = subscriber.subscribe({ consumer: "brief", patterns: ["brief.#"] });
+    const publisher = createPublisher(through);
+    await vi.waitFor(() => expect(subscription.current.kind).toBe("caughtUp"), { timeout: 10_000 });
+    await publisher.publish({ type: "brief.x", source: "/s" });
+    expect(open).toBe(2);
+    await Promise.all([subscriber.close(), publisher.drain()]);
+    await vi.waitFor(() => expect(open).toBe(0), { timeout: 10_000 });
+    // It connects again for who subscribes again.
+    const again = subscriber.subscribe({ consumer: "brief", patterns: ["brief.#"] });
+    await vi.waitFor(() => expect(again.current.kind).toBe("caughtUp"), { timeout: 10_000 });
+    await subscriber.close();
+    await new Promise((resolve) => counting.close(resolve));
   });
 });

@@ -1,5 +1,5 @@
 import { createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { ErrorStatus, Limits, Times, WarrenError, type ErrorCode } from "@warren/protocol";
 import { OutcomeStatus, PublishService, type Outcome } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
@@ -7,8 +7,10 @@ import type { EventOutcome, OutgoingEvent, Sender } from "./sender.ts";
 
 /** Sends through the broker's PublishService: one call at a time, so that order is kept. */
 export function brokerSender(brokerUrl: string): Sender {
+  const sessionManager = new Http2SessionManager(brokerUrl);
   const transport = createConnectTransport({
     baseUrl: brokerUrl,
+    sessionManager,
     httpVersion: "2",
     useBinaryFormat: true,
     acceptCompression: [],
@@ -51,6 +53,8 @@ export function brokerSender(brokerUrl: string): Sender {
     },
     async close() {
       closing.abort(new WarrenError("TRANSPORT_UNAVAILABLE", "the publisher was closed before the broker answered"));
+      await last;
+      sessionManager.abort();
     },
   };
 }

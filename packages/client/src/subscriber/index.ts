@@ -1,4 +1,4 @@
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Limits, systemClock, Times } from "@warren/protocol";
 import { uuidv7 } from "uuidv7";
 import { spread } from "./spread.ts";
@@ -13,22 +13,23 @@ export interface SubscriberOptions {
 
 /** A subscriber for Node, over HTTP/2. Connects when something is subscribed to. */
 export function createSubscriber({ brokerUrl }: SubscriberOptions): Subscriber {
-  const newSession = (): OpenStream =>
-    twoWay(
-      createConnectTransport({
-        baseUrl: brokerUrl,
-        httpVersion: "2",
-        useBinaryFormat: true,
-        acceptCompression: [],
-        pingIntervalMs: Times.http2PingMs,
-        pingTimeoutMs: Times.http2PingTimeoutMs,
-      }),
+  const connections: Http2SessionManager[] = [];
+  const pings = { pingIntervalMs: Times.http2PingMs, pingTimeoutMs: Times.http2PingTimeoutMs };
+  const newSession = (): OpenStream => {
+    const sessionManager = new Http2SessionManager(brokerUrl, pings);
+    connections.push(sessionManager);
+    return twoWay(
+      createConnectTransport({ baseUrl: brokerUrl, httpVersion: "2", useBinaryFormat: true, acceptCompression: [], sessionManager }),
     );
+  };
   return subscriberOn({
     open: spread(newSession, Limits.subscriberSessionStreams),
     clock: systemClock,
     random: Math.random,
     newInstanceId: uuidv7,
+    disconnect() {
+      for (const each of connections) each.abort();
+    },
   });
 }
 

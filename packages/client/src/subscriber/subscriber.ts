@@ -7,7 +7,7 @@ import type { SubscriptionOptions } from "./subscription-options.ts";
 export interface Subscriber extends AsyncDisposable {
   /** Begins at once, in the background. Throws NAME_INVALID, PATTERN_INVALID. */
   subscribe(options: SubscriptionOptions): Subscription;
-  /** Closes all subscriptions. Twice is fine. */
+  /** Closes all subscriptions, then its connections. Twice is fine. */
   close(): Promise<void>;
 }
 
@@ -17,6 +17,8 @@ export interface SubscriberDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly newInstanceId: () => string;
+  /** Closes the connections that `open` made, when no stream is open any more; a later `open` makes new ones. */
+  readonly disconnect?: () => void;
 }
 
 /** A subscriber on any kind of stream. */
@@ -25,6 +27,7 @@ export function subscriberOn(deps: SubscriberDeps): Subscriber {
   const close = async (): Promise<void> => {
     await Promise.all([...subscriptions].map((subscription) => subscription.close()));
     subscriptions.clear();
+    deps.disconnect?.();
   };
   return {
     subscribe(options) {
