@@ -9,4 +9,5 @@ export { envelope, Http2Frames, RawHttp2, type Http2Frame } from "./raw-http2.ts
 export { startPostgres, type PrivatePostgres } from "./postgres.ts";
 export { rabbitmqInstalled, startRabbitMq, type PrivateRabbitMq, type RabbitMqFaults } from "./rabbitmq.ts";
 export type { PrivateServer, ServerFaults } from "./server-faults.ts";
+export type { Direction, Toxic } from "./toxic.ts";
 export { watchConsumers, type WatchedConsumers } from "./watch-consumers.ts";
