@@ -13,7 +13,7 @@ export interface Fault {
   readonly touches: readonly Part[];
   /** How long it lasts, at least and at most, in milliseconds: between what `begin` and `end` do. */
   readonly lastsMs: readonly [number, number];
-  /** Which interesting states a run that injects it is expected to reach; see sometimes.ts. */
+  /** Interesting states that a run reaches for certain when it was injected. */
   readonly reaches?: readonly string[];
   /**
    * Injects it; which one of several it hits is drawn from `random`. Resolves when it is injected. Throws when it could not be: the run goes on, and says so.

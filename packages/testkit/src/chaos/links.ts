@@ -35,6 +35,8 @@ export interface LinkTargets {
   readonly brokers: Readonly<Record<"a" | "b", string>>;
 }
 
+const where = ({ hostname, port }: URL): { readonly host: string; readonly port: number } => ({ host: hostname, port: Number(port) });
+
 /** Opens a proxy in each connection. */
 export async function openLinks({ amqp, postgres, archiverPostgres, brokers }: LinkTargets): Promise<Links> {
   let front: "a" | "b" = "a";
@@ -45,16 +47,7 @@ export async function openLinks({ amqp, postgres, archiverPostgres, brokers }: L
   };
   const proxies = new Map<LinkName, FaultProxy>();
   for (const link of linkNames) {
-    // Read at each connection: the front goes to whoever serves.
-    const where = {
-      get host() {
-        return target(link).hostname;
-      },
-      get port() {
-        return Number(target(link).port);
-      },
-    };
-    proxies.set(link, await startFaultProxy(where));
+    proxies.set(link, await startFaultProxy(where(target(link))));
   }
   const proxy = (link: LinkName): FaultProxy => {
     const found = proxies.get(link);
@@ -74,6 +67,7 @@ export async function openLinks({ amqp, postgres, archiverPostgres, brokers }: L
     },
     pointFrontAt(broker) {
       front = broker;
+      proxy("front").retarget(where(target("front")));
       proxy("front").reset();
     },
     async close() {

@@ -5,6 +5,7 @@ import type { History, HistoryRecord } from "../history/history.ts";
 import { neverReached, sometimes, type Sometimes } from "../history/sometimes.ts";
 import { countTold } from "./count-told.ts";
 import type { Fault } from "./fault.ts";
+import { allFaults } from "./faults/all-faults.ts";
 import { injectFaults } from "./inject.ts";
 import { bigintToText, readJournals, type JournalLine } from "./journal.ts";
 import { quiesce } from "./quiesce.ts";
@@ -49,6 +50,20 @@ const recoveryMs = 60_000;
 /** States that the workload alone reaches. */
 const always = ["taken over", "superseded", "standby", "handed over again"];
 
+/** States that a long run reaches with all faults. */
+const inTheLongRun = [
+  "commit unknown",
+  "connection to RabbitMQ lost",
+  "fell behind",
+  "fenced",
+  "indeterminate",
+  "published again",
+  "repeat dropped",
+  "resumed",
+  "routing cut",
+];
+const longSeconds = 100;
+
 /** One run: events flow, faults are injected and healed, everything settles, and what happened is judged. */
 export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOptions): Promise<ChaosVerdict> {
   const schedule = planFaults(seed, faults, seconds);
@@ -87,7 +102,7 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
     const violations = [...broken, ...late, ...injected.failed.map((text) => `fault not injected: ${text}`)];
     if (violations.length > 0) writeFileSync(join(folder, "logs.json"), JSON.stringify(history.logs, bigintToText));
     const reached = { ...sometimes(lines), ...countTold(folder), quarantined, "repeat dropped": dropped };
-    const wanted = new Set(always);
+    const wanted = new Set(seconds >= longSeconds && faults.length === allFaults.length ? [...always, ...inTheLongRun] : always);
     for (const { kind, reaches = [] } of faults) if (injected.kinds.has(kind)) for (const what of reaches) wanted.add(what);
     return {
       seed,

@@ -81,7 +81,7 @@ export async function startWorkload(system: ChaosSystem, seed: number): Promise<
     const spec: ReadersSpec = { name, brokerUrl: system.links.url("front"), readers: its, seed: seed * 1_000 + index * 10 };
     return worker({ kind: "readers", ...spec });
   });
-  const amqp = { url: system.links.url("publishers-amqp"), exchange: system.exchange, types };
+  const amqp = { url: system.links.url("publishers-amqp"), exchange: system.exchange, types, burstType: "shop.stock.low" };
   const publisherSpecs: readonly PublisherSpec[] = [
     { name: "shop-1", way: "sdk", ...amqp, seed: seed * 1_000 + 501, batch: 10, restMs: 150 },
     { name: "shop-2", way: "sdk", ...amqp, seed: seed * 1_000 + 502, batch: 5, restMs: 100 },

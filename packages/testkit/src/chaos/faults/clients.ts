@@ -21,7 +21,6 @@ export const clientFaults: readonly Fault[] = [
     row: "F18",
     touches: ["subscribers"],
     lastsMs: [0, 3_000],
-    reaches: ["handed over again"],
     async begin(system, random) {
       const program = readers(system, random);
       await program.kill();
@@ -43,9 +42,8 @@ export const clientFaults: readonly Fault[] = [
   {
     kind: "burst",
     row: "F18",
-    touches: ["publishers"],
+    touches: ["publishers", "subscribers"],
     lastsMs: [1_000, 2_000],
-    reaches: ["fell behind"],
     async begin(system) {
       // More than a receiver keeps in memory: one that reads slowly must go on from the log.
       const program = system.workers.get("shop-2");

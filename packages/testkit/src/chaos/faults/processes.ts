@@ -97,7 +97,6 @@ export const processFaults: readonly Fault[] = [
     row: "F20",
     touches: ["brokers"],
     lastsMs: [1_500, 6_000],
-    reaches: ["fenced"],
     async begin({ links }) {
       const from = links.front;
       const to = from === "a" ? "b" : "a";

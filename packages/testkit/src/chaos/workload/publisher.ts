@@ -67,7 +67,7 @@ export function startPublisher(spec: PublisherSpec, incarnation: number, journal
       size = large ? burstEvents : spec.batch;
       const item = (_: unknown, index: number): Item => ({
         id: `${name}-${n + index}`,
-        type: random.pick(spec.types) ?? "",
+        type: (large ? spec.burstType : random.pick(spec.types)) ?? "",
         content: makeContent(n + index, random, large),
       });
       await store(Array.from({ length: size }, item));

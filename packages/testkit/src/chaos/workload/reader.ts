@@ -24,7 +24,7 @@ export interface ReaderLife {
 /** Un-acked when a program leaves: they come again. */
 const leftUnacked = 5;
 const slowMs = 15;
-const slowInFlight = 16;
+const slowInFlight = 8;
 
 /** One incarnation of a reader: subscribes, and keeps account of all it is handed and told, until it leaves. Throws what ended its subscription for good, but for TAKEN_OVER. */
 export async function readOnce(life: ReaderLife): Promise<void> {

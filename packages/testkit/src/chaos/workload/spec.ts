@@ -10,6 +10,8 @@ export interface PublisherSpec {
   readonly url: string;
   readonly exchange: string;
   readonly types: readonly string[];
+  /** Type of the events of a burst: all of them go into the same logs. */
+  readonly burstType: string;
   readonly seed: number;
   /** Events of a batch, and the rest after it in milliseconds. */
   readonly batch: number;
