@@ -13,9 +13,9 @@ describe.runIf(rabbitmqInstalled())("chaos (needs the package rabbitmq-server)",
     const base = await mkdtemp(join(tmpdir(), "warren-chaos-"));
     const lines: string[] = [];
     const verdict = await runChaos({ seed, seconds, faults: allFaults, folder: join(base, "run"), say: (line) => lines.push(line) });
-    const { violations, neverReached } = verdict;
+    const { violations, invalid } = verdict;
     // Whoever sees it fail needs to know where everything is, and what was done to it.
-    expect({ violations, neverReached }, `seed ${seed}, kept in ${base}:\n${lines.join("\n")}`).toEqual({
+    expect({ violations, invalid }, `seed ${seed}, kept in ${base}:\n${lines.join("\n")}`).toEqual({
       violations: [],
       neverReached: [],
     });

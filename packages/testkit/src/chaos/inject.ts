@@ -1,5 +1,5 @@
 import { Prng } from "../simulation/prng.ts";
-import type { Part } from "./fault.ts";
+import type { Injected, Part } from "./fault.ts";
 import type { Planned } from "./schedule.ts";
 import type { ChaosSystem } from "./system.ts";
 
@@ -8,7 +8,9 @@ export interface InjectedFaults {
   readonly count: number;
   readonly kinds: ReadonlySet<string>;
   /** Faults that could not be injected, and why. */
-  readonly failed: readonly string[];
+  readonly notInjected: readonly string[];
+  /** Faults whose end did not come about, and why. */
+  readonly notHealed: readonly string[];
 }
 
 /** Injects the faults of a schedule, and heals all of them; resolves when all is healed. What has not begun `untilMs` after the beginning does not begin. */
@@ -21,7 +23,8 @@ export async function injectFaults(
   const began = performance.now();
   const now = (): number => performance.now() - began;
   const kinds = new Set<string>();
-  const failed: string[] = [];
+  const notInjected: string[] = [];
+  const notHealed: string[] = [];
   /** The last fault of each part. */
   const busy = new Map<Part, Promise<void>>();
   let count = 0;
@@ -30,20 +33,26 @@ export async function injectFaults(
     await Promise.all(before);
     if (now() > untilMs) return;
     const { kind, row } = fault;
-    let ended = false;
+    const failed = (where: string[], what: string, error: unknown): void => {
+      where.push(`${kind}: ${error instanceof Error ? error.message : String(error)}`);
+      say(`fault ${kind} was not ${what}: ${String(error)}`);
+    };
+    let injected: Injected;
     try {
-      const injected = await fault.begin(system, new Prng(salt));
-      count += 1;
-      kinds.add(kind);
-      const number = count;
-      say(`fault ${number} begins: ${kind} (${row}) ${injected.target}, for ${forMs} ms`);
-      await sleep(Math.min(forMs, Math.max(500, untilMs - now())));
+      injected = await fault.begin(system, new Prng(salt));
+    } catch (error) {
+      return failed(notInjected, "injected", error);
+    }
+    count += 1;
+    kinds.add(kind);
+    const number = count;
+    say(`fault ${number} begins: ${kind} (${row}) ${injected.target}, for ${forMs} ms`);
+    await sleep(Math.min(forMs, Math.max(500, untilMs - now())));
+    try {
       await injected.end();
-      ended = true;
       say(`fault ${number} ends: ${kind}`);
     } catch (error) {
-      failed.push(`${kind}: ${error instanceof Error ? error.message : String(error)}`);
-      say(`fault ${kind} ${ended ? "failed" : "could not be injected or healed"}: ${String(error)}`);
+      failed(notHealed, "healed", error);
     }
   }
 
@@ -60,7 +69,7 @@ export async function injectFaults(
   }
   await sleep(untilMs - now());
   await Promise.all(running);
-  return { count, kinds, failed };
+  return { count, kinds, notInjected, notHealed };
 }
 
 function sleep(ms: number): Promise<void> {

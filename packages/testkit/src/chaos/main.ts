@@ -34,15 +34,15 @@ async function main(): Promise<number> {
   const faults = allFaults.filter(({ kind }) => wanted?.includes(kind) ?? true);
   const folder = values.keep ?? join(mkdtempSync(join(tmpdir(), "warren-chaos-")), "run");
   const verdict = await runChaos({ seed, seconds, faults, folder, say });
-  const { violations, neverReached, kinds, sometimes, acked, published } = verdict;
+  const { violations, invalid, kinds, sometimes, acked, published } = verdict;
   print(`published ${published}, acked and saved ${acked}, faults ${verdict.faults} of ${kinds.length} kinds: ${kinds.join(", ")}`);
   for (const violation of violations.slice(0, 50)) print(`VIOLATION ${violation}`);
-  for (const what of neverReached) print(`INVALID: the state "${what}" was never reached`);
+  for (const why of invalid) print(`INVALID ${why}`);
   if (violations.length > 0) print(`everything needed to look at it is in ${folder}`);
   else if (values.keep === undefined) rmSync(join(folder, ".."), { recursive: true, force: true });
   print(JSON.stringify({ seed, acked, faults: verdict.faults, kinds: kinds.length, violations: violations.length, sometimes }));
   if (violations.length > 0) return 1;
-  return neverReached.length > 0 ? 2 : 0;
+  return invalid.length > 0 ? 2 : 0;
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));

@@ -40,8 +40,8 @@ export interface ChaosVerdict {
   readonly violations: readonly string[];
   /** How often each interesting state was reached. */
   readonly sometimes: Sometimes;
-  /** Those that the injected faults were to reach, and that were not: the run proves less than it seems to, and is invalid. */
-  readonly neverReached: readonly string[];
+  /** Why the run proves less than it seems to: states that it was to reach and did not, faults that were not injected. */
+  readonly invalid: readonly string[];
 }
 
 /** How long recovery may take after everything was healed. */
@@ -99,7 +99,7 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
     await system.drain();
     const lines = readJournals(folder);
     const broken = checkHistory(history).map(({ rule, text }) => `${rule}: ${text}`);
-    const violations = [...broken, ...late, ...injected.failed.map((text) => `fault not injected: ${text}`)];
+    const violations = [...broken, ...late, ...injected.notHealed.map((text) => `C11: not healed: ${text}`)];
     if (violations.length > 0) writeFileSync(join(folder, "logs.json"), JSON.stringify(history.logs, bigintToText));
     const reached = { ...sometimes(lines), ...countTold(folder), quarantined, "repeat dropped": dropped };
     const wanted = new Set(seconds >= longSeconds && faults.length === allFaults.length ? [...always, ...inTheLongRun] : always);
@@ -112,7 +112,10 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
       kinds: [...injected.kinds].toSorted(),
       violations,
       sometimes: reached,
-      neverReached: neverReached(reached, [...wanted]),
+      invalid: [
+        ...neverReached(reached, [...wanted]).map((what) => `the state "${what}" was never reached`),
+        ...injected.notInjected.map((text) => `not injected: ${text}`),
+      ],
     };
   } finally {
     metrics.stop();
