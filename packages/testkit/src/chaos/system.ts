@@ -54,9 +54,10 @@ const drainMs = 15_000;
 /** The command `warren`, as it is built. */
 const command = fileURLToPath(new URL("../../../../apps/cli/dist/main.js", import.meta.url));
 
-/** Starts all but the workload; resolves when the apps are ready. `folder` must be new. Throws when RabbitMQ is not installed, and what the servers throw. */
+/** Starts all but the workload; resolves when the apps are up. `folder` must be new. Throws when RabbitMQ is not installed, and what the servers throw. */
 export async function startChaosSystem(folder: string, say: (line: string) => void): Promise<ChaosSystem> {
   mkdirSync(folder, { recursive: true });
+  const journal = openJournal(folder, "chaos");
   ensureRabbitMq(say);
   say("starting RabbitMQ and PostgreSQL");
   const [rabbitmq, postgres, [portA, portB, portArchiver]] = await Promise.all([startRabbitMq(), startPostgres(), freePorts(3)]);
@@ -68,7 +69,6 @@ export async function startChaosSystem(folder: string, say: (line: string) => vo
   const namespace = "chaos";
   const urls = { a: `http://127.0.0.1:${portA}`, b: `http://127.0.0.1:${portB}`, archiver: `http://127.0.0.1:${portArchiver}` };
   const links = await openLinks({ amqp: rabbitmq.url, postgres: postgres.url, archiverPostgres: postgres.archiverUrl, brokers: urls });
-  const journal = openJournal(folder, "chaos");
   const unexpected = ({ name, code, signal }: UnexpectedExit): void => {
     const how = `code ${code}, signal ${signal}`;
     journal.record({ kind: "process-ended", process: name, expected: false, how });

@@ -47,8 +47,8 @@ export const clientFaults: readonly Fault[] = [
     async begin(system) {
       // More than a receiver keeps in memory: one that reads slowly must go on from the log.
       const program = system.workers.get("shop-2");
-      program?.send("burst");
-      return { target: "shop-2 publishes 10 MB", end: () => Promise.resolve() };
+      for (let n = 0; n < 2; n += 1) program?.send("burst");
+      return { target: "shop-2 publishes 20 MB", end: () => Promise.resolve() };
     },
   },
   {
