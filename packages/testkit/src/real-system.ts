@@ -9,8 +9,10 @@ export interface RealSystem {
   readonly exchange: string;
   /** Process id of the broker that runs now. */
   readonly brokerPid: number;
-  /** SIGKILL, and start again. */
-  restartBroker(): Promise<void>;
+  /** Resolves with the signal when the broker that runs now ends. */
+  readonly brokerEnded: Promise<NodeJS.Signals | null>;
+  /** SIGKILL, if it runs, and start again. `env`: more of its environment, this time. */
+  restartBroker(env?: NodeJS.ProcessEnv): Promise<void>;
   /** SIGKILL, and start again. */
   restartArchiver(): Promise<void>;
   stop(): Promise<void>;
@@ -36,7 +38,7 @@ export async function startRealSystem(main: string, say: (line: string) => void)
   const [brokerUrl, archiverUrl] = [`http://127.0.0.1:${brokerPort}`, `http://127.0.0.1:${archiverPort}`];
   const base = { ...process.env, WARREN_AMQP_URL: amqpUrl, WARREN_NAMESPACE: namespace, WARREN_LOG_LEVEL: "warn" };
 
-  async function startApp(app: "broker" | "archiver"): Promise<ChildProcess> {
+  async function startApp(app: "broker" | "archiver", more: NodeJS.ProcessEnv = {}): Promise<ChildProcess> {
     const url = app === "broker" ? brokerUrl : archiverUrl;
     const databaseUrl = databaseGiven ?? (app === "broker" ? postgres?.url : postgres?.archiverUrl);
     const env = {
@@ -44,6 +46,7 @@ export async function startRealSystem(main: string, say: (line: string) => void)
       WARREN_DATABASE_URL: databaseUrl,
       WARREN_LISTEN: new URL(url).host,
       ...(app === "broker" ? { WARREN_ARCHIVE_URL: archiverUrl } : {}),
+      ...more,
     };
     const child = spawn(process.execPath, [main, "serve", app], { env, stdio: ["ignore", "ignore", "inherit"] });
     // Not "ready": a broker waits for the exchange, a new archiver makes it.
@@ -66,9 +69,15 @@ export async function startRealSystem(main: string, say: (line: string) => void)
     get brokerPid() {
       return broker.pid ?? 0;
     },
-    async restartBroker() {
+    get brokerEnded() {
+      const { promise, resolve } = Promise.withResolvers<NodeJS.Signals | null>();
+      broker.once("exit", (_, signal) => resolve(signal));
+      if (broker.exitCode !== null || broker.signalCode !== null) resolve(broker.signalCode);
+      return promise;
+    },
+    async restartBroker(env) {
       await end(broker, "SIGKILL");
-      broker = await startApp("broker");
+      broker = await startApp("broker", env);
     },
     async restartArchiver() {
       await end(archiver, "SIGKILL");
