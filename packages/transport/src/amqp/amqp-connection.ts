@@ -2,6 +2,7 @@ import { backoffDelay, Limits, Times, WarrenError, type Clock, type Logger } fro
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from "amqplib";
 import type { TransportStatus } from "../transport.ts";
 import { messageOf, unavailable } from "./amqp-errors.ts";
+import { closeQuietly } from "./close-quietly.ts";
 
 /** What a connection needs. */
 export interface AmqpConnectionDeps {
@@ -76,7 +77,7 @@ export class AmqpConnection {
     this.#closed = true;
     const model = this.#model ?? (await this.#connecting?.catch(() => undefined));
     this.#set({ kind: "closed" });
-    await model?.close().catch(() => undefined);
+    if (model !== undefined) await closeQuietly(model);
   }
 
   async #open<C extends Channel>(create: () => Promise<C>): Promise<C> {
@@ -117,7 +118,7 @@ export class AmqpConnection {
     });
     model.on("unblocked", () => this.#set({ kind: "connected" }));
     if (this.#closed) {
-      await model.close().catch(() => undefined);
+      await closeQuietly(model);
       throw new WarrenError("CLOSED", "the transport was closed");
     }
     this.#attempt = 0;

@@ -5,6 +5,7 @@ import type { AmqpConnection } from "./amqp-connection.ts";
 import { messageOf, replyCode, unavailable } from "./amqp-errors.ts";
 import { toDelivery } from "./amqp-message.ts";
 import { declareQueue, ensureExchange, lookUpQueue } from "./amqp-topology.ts";
+import { closeQuietly } from "./close-quietly.ts";
 
 /** What a consumer needs. */
 export interface AmqpConsumerDeps {
@@ -85,7 +86,7 @@ export class AmqpConsumer implements QueueConsumer {
     const open = this.#channel;
     this.#channel = undefined;
     // The channel, not the subscription: basic.cancel would leave un-acked messages out of order.
-    await open?.channel.close().catch(() => undefined);
+    if (open !== undefined) await closeQuietly(open.channel);
     if (open !== undefined) this.#options.handler.closed(open.number, { kind: "closed-by-us", detail: "closed" });
   }
 
@@ -105,7 +106,7 @@ export class AmqpConsumer implements QueueConsumer {
       this.#existing = true;
       const channel = await connection.channel();
       await channel.prefetch(this.#nextPrefetch ?? prefetch, false);
-      if (!this.#wanted) return await channel.close();
+      if (!this.#wanted) return await closeQuietly(channel);
       this.#nextPrefetch = undefined;
       await this.#consume(channel);
       this.#attempt = 0;
@@ -132,7 +133,7 @@ export class AmqpConsumer implements QueueConsumer {
       if (this.#channel?.number !== number) return;
       if (message === null) {
         reason = { kind: "queue-deleted", detail: `RabbitMQ cancelled the consumer of ${topology.queue.name}` };
-        void channel.close().catch(() => undefined);
+        void closeQuietly(channel);
         return;
       }
       handler.delivered(number, toDelivery(message));

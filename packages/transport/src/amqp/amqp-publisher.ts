@@ -13,6 +13,7 @@ import type { AmqpConnection } from "./amqp-connection.ts";
 import { messageOf, unavailable } from "./amqp-errors.ts";
 import { toPublishOptions } from "./amqp-message.ts";
 import { ensureExchange } from "./amqp-topology.ts";
+import { closeQuietly } from "./close-quietly.ts";
 
 /** What a publisher needs. */
 export interface AmqpPublisherDeps {
@@ -78,7 +79,7 @@ export class AmqpPublisher implements MessagePublisher {
     this.#dispatch({ kind: "close" });
     const channel = this.#channel;
     this.#channel = undefined;
-    await channel?.close().catch(() => undefined);
+    if (channel !== undefined) await closeQuietly(channel);
   }
 
   #dispatch(input: WindowInput): void {

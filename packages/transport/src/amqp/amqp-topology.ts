@@ -3,6 +3,7 @@ import type { Channel, Replies } from "amqplib";
 import type { ExchangeSpec, Topology } from "../transport.ts";
 import type { AmqpConnection } from "./amqp-connection.ts";
 import { messageOf, replyCode, unavailable } from "./amqp-errors.ts";
+import { closeQuietly } from "./close-quietly.ts";
 
 /** Runs on a channel of its own: a check that fails closes its channel. */
 async function onChannel<T>(connection: AmqpConnection, run: (channel: Channel) => Promise<T>): Promise<T> {
@@ -10,7 +11,7 @@ async function onChannel<T>(connection: AmqpConnection, run: (channel: Channel) 
   try {
     return await run(channel);
   } finally {
-    await channel.close().catch(() => undefined);
+    await closeQuietly(channel);
   }
 }
 

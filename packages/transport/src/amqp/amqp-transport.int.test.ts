@@ -126,3 +126,40 @@ test("W9: a queue that is made again takes events of all its patterns from the s
   await channel.deleteExchange(exchange);
   await admin.close();
 });
+
+test("W11: a connection that is lost while a channel of its set-up is being closed is made again, and the queue consumed", async () => {
+  const url = new URL(inject("amqpUrl"));
+  const proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port || 5672) });
+  const through = new URL(url);
+  through.hostname = "127.0.0.1";
+  through.port = String(proxy.port);
+  // Channel.Close, as the client sends it: frame type, channel, size; class 20, method 40.
+  let lost = 0;
+  proxy.onSent((chunk) => {
+    if (lost >= 3 || chunk[0] !== 1 || chunk.readUInt16BE(7) !== 20 || chunk.readUInt16BE(9) !== 40) return;
+    lost += 1;
+    proxy.reset();
+  });
+  const exchange = testNamespace();
+  const transport = createAmqpTransport({ url: through.href, connectionName: "transport test" });
+  const opened: number[] = [];
+  transport.consume({
+    topology: {
+      exchange: { name: exchange, mode: "declare" },
+      queue: { name: `${exchange}.q`, patterns: ["#"], singleActiveConsumer: true },
+    },
+    prefetch: 10,
+    existing: false,
+    queueMissing: () => Promise.resolve(),
+    handler: { opened: (channel) => opened.push(channel), delivered: () => undefined, closed: () => undefined, waiting: () => undefined },
+  });
+  await vi.waitFor(() => expect(opened).toEqual([1]), { timeout: 10_000 });
+  expect(lost).toBe(3);
+  await transport.close();
+  await proxy.close();
+  const admin = await connect(url.href);
+  const channel = await admin.createChannel();
+  await channel.deleteQueue(`${exchange}.q`);
+  await channel.deleteExchange(exchange);
+  await admin.close();
+});
