@@ -11,6 +11,7 @@ const told: Readonly<Record<string, RegExp>> = {
   "queue deleted": /"reason":"queue-deleted"/,
   "connection to RabbitMQ lost": /"msg":"connection to RabbitMQ lost"/,
   drained: /"msg":"draining"/,
+  "failpoint hit": /^failpoint \S+ \S+ at hit \d+$/,
 };
 
 /** Counts the interesting states that the apps of a run told of in their logs. */

@@ -13,6 +13,8 @@ export interface Fault {
   readonly touches: readonly Part[];
   /** How long it lasts, at least and at most, in milliseconds: between what `begin` and `end` do. */
   readonly lastsMs: readonly [number, number];
+  /** Why it cannot be had on this machine; then a run goes without it, and says so. Without it, it can be had everywhere. */
+  readonly notHere?: () => string | undefined;
   /** Interesting states that a run reaches for certain when it was injected. */
   readonly reaches?: readonly string[];
   /**

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { allFaults } from "./faults/all-faults.ts";
+import { selfTest } from "../history/self-test/self-test.ts";
 import { runChaos } from "./run.ts";
 
 const usage = "usage: npm run chaos -- [--seconds S] [--seed N] [--faults kind,kind] [--keep FOLDER] [--list]";
@@ -30,6 +31,12 @@ async function main(): Promise<number> {
   if (!Number.isInteger(seed) || !(seconds > 0) || unknown.length > 0) {
     print(unknown.length > 0 ? `unknown faults: ${unknown.join(", ")}; --list names them` : usage);
     return 64;
+  }
+  const { text, missed, alarms } = selfTest();
+  print(text);
+  if (missed.length + alarms.length > 0) {
+    print(`the checker cannot be trusted: ${[...missed, ...alarms].join("; ")}`);
+    return 2;
   }
   const faults = allFaults.filter(({ kind }) => wanted?.includes(kind) ?? true);
   const folder = values.keep ?? join(mkdtempSync(join(tmpdir(), "warren-chaos-")), "run");

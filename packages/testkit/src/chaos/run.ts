@@ -65,7 +65,12 @@ const inTheLongRun = [
 const longSeconds = 100;
 
 /** One run: events flow, faults are injected and healed, everything settles, and what happened is judged. */
-export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOptions): Promise<ChaosVerdict> {
+export async function runChaos({ seed, seconds, faults: all, folder, say }: ChaosOptions): Promise<ChaosVerdict> {
+  const faults = all.filter(({ kind, row, notHere }) => {
+    const why = notHere?.();
+    if (why !== undefined) say(`fault ${kind} (${row}) is not possible here: ${why}`);
+    return why === undefined;
+  });
   const schedule = planFaults(seed, faults, seconds);
   say(`seed ${seed}: ${schedule.length} faults in ${seconds} s, of ${faults.length} kinds`);
   for (const { fault, atMs, forMs } of schedule) say(`  ${(atMs / 1_000).toFixed(1).padStart(6)} s  ${fault.kind} for ${forMs} ms`);
@@ -102,7 +107,7 @@ export async function runChaos({ seed, seconds, faults, folder, say }: ChaosOpti
     const violations = [...broken, ...late, ...injected.notHealed.map((text) => `C11: not healed: ${text}`)];
     if (violations.length > 0) writeFileSync(join(folder, "logs.json"), JSON.stringify(history.logs, bigintToText));
     const reached = { ...sometimes(lines), ...countTold(folder), quarantined, "repeat dropped": dropped };
-    const wanted = new Set(seconds >= longSeconds && faults.length === allFaults.length ? [...always, ...inTheLongRun] : always);
+    const wanted = new Set(seconds >= longSeconds && all.length === allFaults.length ? [...always, ...inTheLongRun] : always);
     for (const { kind, reaches = [] } of faults) if (injected.kinds.has(kind)) for (const what of reaches) wanted.add(what);
     return {
       seed,

@@ -1,8 +1,11 @@
 import type { Fault } from "../fault.ts";
 import { clientFaults } from "./clients.ts";
+import { diskFull } from "./disk-full.ts";
+import { failpointFaults } from "./failpoints.ts";
 import { messageFaults } from "./messages.ts";
 import { networkFaults } from "./network.ts";
 import { operatorFaults } from "./operator.ts";
+import { postgresFaults } from "./postgres.ts";
 import { processFaults } from "./processes.ts";
 import { serverFaults } from "./servers.ts";
 
@@ -14,4 +17,7 @@ export const allFaults: readonly Fault[] = [
   ...clientFaults,
   ...operatorFaults,
   ...messageFaults,
+  ...postgresFaults,
+  diskFull,
+  ...failpointFaults,
 ];
