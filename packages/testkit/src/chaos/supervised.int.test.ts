@@ -69,6 +69,13 @@ describe("a supervised process", () => {
     expect([exits, process.running, process.incarnation]).toEqual([[], false, 4]);
   });
 
+  test("that is ended while it is being loaded, and cannot hear of it yet, is no surprise", async () => {
+    const process = supervised("loads");
+    process.start();
+    await process.terminate(10_000);
+    expect([exits, process.running, heard.filter((what) => what === "loads 1")]).toEqual([[], false, []]);
+  });
+
   test("that answers SIGTERM with another code than 0 is told", async () => {
     const process = supervised("bad");
     process.start();

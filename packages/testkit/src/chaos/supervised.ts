@@ -87,7 +87,7 @@ export class Supervised {
     return this.#end("SIGKILL");
   }
 
-  /** SIGTERM; resolves when it is gone. An exit code other than 0, or more than `withinMs`, is no end that was asked for. */
+  /** SIGTERM; resolves when it is gone. An exit code other than 0 of one that was loaded, or more than `withinMs`, is no end that was asked for. */
   async terminate(withinMs: number): Promise<void> {
     const late = setTimeout(() => {
       this.#unexpected({ name: `${this.name} (not gone ${withinMs} ms after SIGTERM)`, code: null, signal: null });
@@ -139,7 +139,9 @@ export class Supervised {
     running.delete(child);
     this.#child = undefined;
     appendFileSync(join(this.#spec.folder, `${this.name}.log`), `\n--- ended: code ${code}, signal ${signal}\n`);
-    if (this.#mayEnd === "any way" || (this.#mayEnd === "asked" && (code === 0 || signal === "SIGKILL"))) return;
+    // By SIGTERM itself: it was still being loaded. One that runs hears it.
+    const meant = code === 0 || signal === "SIGKILL" || signal === "SIGTERM";
+    if (this.#mayEnd === "any way" || (this.#mayEnd === "asked" && meant)) return;
     this.#unexpected({ name: this.name, code, signal });
     if (this.#mayEnd === "no") this.start();
   }
