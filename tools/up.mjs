@@ -90,6 +90,7 @@ const tasks = {
   demo: [cli, "demo", ...args],
   warren: [cli, ...args],
   chaos: [join(root, "packages", "testkit", "dist", "chaos", "main.js"), ...args],
+  simulate: [join(root, "packages", "testkit", "dist", "simulation", "command", "main.js"), ...args],
   bench: ["--conditions=@warren/source", join(root, "bench", "src", "main.ts"), ...args],
 };
 const command = tasks[task] ?? die(`unknown task ${JSON.stringify(task)}; one of ${Object.keys(tasks).join(", ")}`);
