@@ -41,7 +41,7 @@ test("W11: a channel that RabbitMQ closes because PostgreSQL was away for too lo
     timeout: 10_000,
   });
   for (const opened of [2, 3]) {
-    consumers.breakChannel(queue);
+    await consumers.breakChannel(queue);
     await vi.waitFor(() => expect(consumers.opened(queue)).toBe(opened), { timeout: 10_000 });
   }
   await postgres.proxy.accept();

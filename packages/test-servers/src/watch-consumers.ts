@@ -7,14 +7,15 @@ const frame = { head: 7, end: 1, method: 1, endOctet: 0xce, basic: 60, consume: 
 export interface WatchedConsumers {
   /** How often a queue's consumer was opened. */
   opened(queue: string): number;
-  /** Makes RabbitMQ close the channel of a queue's consumer, and it alone. Throws when nobody consumes the queue. */
-  breakChannel(queue: string): void;
+  /** Makes RabbitMQ close the channel of a queue's consumer, and it alone; waits until somebody consumes the queue. */
+  breakChannel(queue: string): Promise<void>;
 }
 
 /** Remembers which channel consumes which queue. An ack of a tag that never was is a 406 of its channel, as is an ack that came too late (consumer_timeout). */
 export function watchConsumers(proxy: FaultProxy): WatchedConsumers {
   const channels = new Map<string, () => void>();
   const opened = new Map<string, number>();
+  let waiting: (() => void)[] = [];
   proxy.onSent((chunk, inject) => {
     for (
       let at = 0;
@@ -35,13 +36,15 @@ export function watchConsumers(proxy: FaultProxy): WatchedConsumers {
       ack.writeUInt8(frame.endOctet, 20);
       channels.set(queue, () => inject(ack));
       opened.set(queue, (opened.get(queue) ?? 0) + 1);
+      for (const resolve of waiting) resolve();
+      waiting = [];
     }
   });
   return {
     opened: (queue) => opened.get(queue) ?? 0,
-    breakChannel(queue) {
-      const run = channels.get(queue);
-      if (run === undefined) throw new Error(`nobody consumes ${queue}`);
+    async breakChannel(queue) {
+      let run = channels.get(queue);
+      for (; run === undefined; run = channels.get(queue)) await new Promise<void>((resolve) => waiting.push(resolve));
       run();
     },
   };
