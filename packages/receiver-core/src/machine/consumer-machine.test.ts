@@ -62,6 +62,17 @@ describe("stepConsumer()", () => {
     expect(driver.do(ack(7n))).toEqual(["save 7 as 1", "batch 8-9"]);
   });
 
+  test("I3: does not count a pruned range twice when it is acked itself", () => {
+    const driver = new Driver().awake({ head: 20n, tailFirst: 1n }, { maxInFlight: 4 });
+    const gap = { kind: "pruned", firstOffset: 4n, lastOffset: 10n, reason: "age" } as const;
+    driver.do(pull, segments(segment(1n, 3)), pull, { kind: "pruned", sessionId: "s", gap });
+    // As the SDK does: what will not come is done.
+    expect(driver.do(ack(0n, [4n, 10n]))).toEqual(["save 0 4-10 as 1"]);
+    expect(driver.do(pull, segments(segment(11n, 10)))).toEqual(["read-tail 11", "batch 11-11"]);
+    // Or a part of it.
+    expect(driver.do(pull, ack(6n))).toEqual(["save 10 as 1", "batch 12-14"]);
+  });
+
   test("I3: does not count a pruned range as in flight", () => {
     const driver = new Driver().awake({ head: 1000n, tailFirst: 1001n }, { maxInFlight: 2 });
     driver.do(pull);

@@ -1,5 +1,6 @@
 import {
   countBelow,
+  settle,
   type EncodedBatch,
   type Offset,
   type OffsetRange,
@@ -187,8 +188,8 @@ export function asleep(settled: Settled): ConsumerState {
   return { settled, awake: undefined, claiming: undefined, waiting: [], tookOverAt: undefined, standbyToldAt: 0 };
 }
 
-/** Events sent and not acked. */
-export function inFlight(awake: Awake): number {
-  const { next, settled, skipped } = awake;
-  return Number(next - 1n - settled.mark) - countBelow(settled.ranges, next) - countBelow(skipped, next);
+/** Events sent and not acked. What is gone may be acked too, in part or as a whole: it counts once. */
+export function inFlight({ next, settled, skipped }: Awake): number {
+  const { mark, ranges } = skipped.reduce(settle, settled);
+  return Number(next - 1n - mark) - countBelow(ranges, next);
 }
