@@ -171,6 +171,17 @@ describe("stepConsumer()", () => {
     expect(quiet.state.awake?.frameAt).toBeGreaterThan(Times.heartbeatMs);
   });
 
+  test("W9: tells that events may be missing before a pruned range in which that place lies: once the range is acked nobody would", () => {
+    const missed = { kind: "missed", afterOffset: 2n, fromTime: 0, toTime: 1, reason: "queue lost" } as const;
+    const driver = new Driver().awake({ head: 9n, tailFirst: 9n, gaps: [missed, { ...missed, afterOffset: 5n }] });
+    const gap = { kind: "pruned", firstOffset: 1n, lastOffset: 5n, reason: "age" } as const;
+    const pruned = { kind: "pruned", sessionId: "s", gap } as const;
+    expect(driver.do(pull, pruned)).toEqual(["read-log after 0", "gap after 2"]);
+    // At its end: told after it, for a session that starts there is told too.
+    expect(driver.do(pull, pruned)).toEqual(["read-log after 0", "gap 1-5"]);
+    expect(driver.do(pull)).toEqual(["gap after 5"]);
+  });
+
   test("W9: fails at a pruned gap on request, before anything after it, and stays before it", () => {
     const driver = new Driver().awake({ head: 20n, tailFirst: 21n, settled: settled(2n) }, { onGap: "fail" });
     driver.do({ kind: "open", session: spec("waits") });

@@ -74,6 +74,11 @@ function stepAwake(state: ConsumerState, input: AwakeInput, now: number): Consum
       return merge(state, flow({ ...awake, reading: false, readAttempt: 0, buffer: input.segments }, now));
     case "pruned": {
       const { firstOffset, lastOffset } = input.gap;
+      const [missed, ...gaps] = awake.gaps;
+      // W9: a place in the range is told first, then the range is met again; once it is acked, no later session is told of that place.
+      if (missed !== undefined && missed.afterOffset < lastOffset) {
+        return merge(state, tellGap({ ...awake, reading: false, gaps }, missed, now));
+      }
       const first = firstOffset > awake.next ? firstOffset : awake.next;
       const past = { ...awake, reading: false, next: lastOffset + 1n, skipped: [...awake.skipped, { first, last: lastOffset }] };
       return merge(state, tellGap(past, { ...input.gap, firstOffset: first }, now));
