@@ -43,7 +43,7 @@ export class World {
   }
 
   static async open(): Promise<World> {
-    const deployment = await deploy();
+    const deployment = await deploy({ upkeepMs: 100 });
     const { url } = await deployment.start();
     const amqp = await connect(inject("amqpUrl"));
     amqp.on("error", () => undefined);
