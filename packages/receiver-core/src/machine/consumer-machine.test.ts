@@ -171,6 +171,14 @@ describe("stepConsumer()", () => {
     expect(quiet.state.awake?.frameAt).toBeGreaterThan(Times.heartbeatMs);
   });
 
+  test("W9: tells no pruned range past the head that its receiver knows", () => {
+    const driver = new Driver().awake({ head: 8n, tailFirst: 9n });
+    const gap = { kind: "pruned", firstOffset: 1n, lastOffset: 17n, reason: "age" } as const;
+    expect(driver.do(pull, { kind: "pruned", sessionId: "s", gap })).toEqual(["read-log after 0", "gap 1-8"]);
+    expect(driver.do(pull)).toEqual(["caught-up 8"]);
+    expect(driver.do(ack(8n))).toEqual(["save 8 as 1"]);
+  });
+
   test("W9: tells that events may be missing before a pruned range in which that place lies: once the range is acked nobody would", () => {
     const missed = { kind: "missed", afterOffset: 2n, fromTime: 0, toTime: 1, reason: "queue lost" } as const;
     const driver = new Driver().awake({ head: 9n, tailFirst: 9n, gaps: [missed, { ...missed, afterOffset: 5n }] });

@@ -73,7 +73,9 @@ function stepAwake(state: ConsumerState, input: AwakeInput, now: number): Consum
     case "segments":
       return merge(state, flow({ ...awake, reading: false, readAttempt: 0, buffer: input.segments }, now));
     case "pruned": {
-      const { firstOffset, lastOffset } = input.gap;
+      const { firstOffset } = input.gap;
+      // As with events: what another broker stored, and pruned, may follow a place that was not heard of here.
+      const lastOffset = input.gap.lastOffset < awake.head ? input.gap.lastOffset : awake.head;
       const [missed, ...gaps] = awake.gaps;
       // W9: a place in the range is told first, then the range is met again; once it is acked, no later session is told of that place.
       if (missed !== undefined && missed.afterOffset < lastOffset) {
@@ -81,7 +83,7 @@ function stepAwake(state: ConsumerState, input: AwakeInput, now: number): Consum
       }
       const first = firstOffset > awake.next ? firstOffset : awake.next;
       const past = { ...awake, reading: false, next: lastOffset + 1n, skipped: [...awake.skipped, { first, last: lastOffset }] };
-      return merge(state, tellGap(past, { ...input.gap, firstOffset: first }, now));
+      return merge(state, tellGap(past, { ...input.gap, firstOffset: first, lastOffset }, now));
     }
     case "read-failed": {
       if (input.error.code !== "STORE_UNAVAILABLE") return nextInLine(sleep(state, awake, "failed", input.error));
