@@ -3,11 +3,6 @@ import { mutantsOf } from "./mutant.ts";
 /** The SDK: a subscriber's session, its side deliveries, and a publisher's window. */
 export const client = [
   ...mutantsOf("packages/client/dist/machine/session-machine.js", {
-    "stale-token-accepted": {
-      bug: "an opening that was under way for long replaces a newer session",
-      find: `if (token < state.newestToken) return { state, effects: [{ kind: "drop-stream" }] };`,
-      replace: ``,
-    },
     "handed-twice": {
       bug: "what an earlier session brought is handed over again",
       find: `const from = state.handed >= firstOffset ? Number(state.handed - firstOffset) + 1 : 0;`,
@@ -43,25 +38,10 @@ export const client = [
       find: `const same = state.logId === logId && state.moves === moves;`,
       replace: `const same = state.logId === logId;`,
     },
-    "done-before-a-move": {
-      bug: "an event that was handed over before a move is acked after it",
-      find: `case "done": if (input.moves !== state.moves || input.offset > state.handed)`,
-      replace: `case "done": if (input.offset > state.handed)`,
-    },
-    "failed-before-a-move": {
-      bug: "an event that was handed over before a move is parked after it",
-      find: `case "failed": { if (input.moves !== state.moves || input.offset > state.handed)`,
-      replace: `case "failed": { if (input.offset > state.handed)`,
-    },
     "received-is-done": {
       bug: "what was received is acked",
       find: `const mine = cut(state.done, state.received);`,
       replace: `const mine = cut({ mark: state.received, ranges: [] }, state.received);`,
-    },
-    "refused-park-forgotten": {
-      bug: "an event that cannot be parked is never settled",
-      find: `if (!parks.delete(input.offset)) return { state, effects: [] };`,
-      replace: `if (parks.delete(input.offset)) return { state: { ...state, parks }, effects: [] };`,
     },
     "never-connects-again": {
       bug: "a session that ended is not opened again",

@@ -44,7 +44,7 @@ export const consumer = mutantsOf("packages/receiver-core/dist/machine/consumer-
   },
   "pruned-not-told": {
     bug: "what was pruned is skipped without a word",
-    find: `return merge(state, tellGap(past, { ...input.gap, firstOffset: first }, now));`,
+    find: `return merge(state, tellGap(past, { ...input.gap, firstOffset: first, lastOffset }, now));`,
     replace: `return merge(state, flow(past, now));`,
   },
   "lost-not-told": {

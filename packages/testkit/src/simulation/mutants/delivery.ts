@@ -18,10 +18,10 @@ export const delivery = [
       find: `const settledFrom = rangeFrom(awake.settled.ranges, awake.next)?.first;`,
       replace: `const settledFrom = undefined;`,
     },
-    "sent-past-a-loss": {
-      bug: "a frame goes on past a place where events may be missing",
-      find: `const until = least(gap?.afterOffset,`,
-      replace: `const until = least(undefined,`,
+    "loss-told-too-late": {
+      bug: "that events may be missing is told after the event that follows",
+      find: `if (gap !== undefined && gap.afterOffset < awake.next) {`,
+      replace: `if (gap !== undefined && gap.afterOffset + 1n < awake.next) {`,
     },
     "sent-past-the-head": {
       bug: "what another broker stored is sent, past the head that is known here",

@@ -24,7 +24,7 @@ export interface Fate {
 export interface MutantsReport {
   readonly mutants: number;
   readonly killed: number;
-  /** Also those whose code does not run: that kills nothing. */
+  /** Also those that are stale, or whose code does not run: that proves nothing. */
   readonly survived: readonly string[];
   readonly seconds: number;
 }
@@ -64,11 +64,15 @@ export async function runMutants(options: MutantsOptions, say: (line: string) =>
   say("|---|---|---|---|---|---|");
   const work = async (): Promise<void> => {
     for (const mutant of left) {
-      const { text, runs, steps, seconds } = await runMutant(mutant, options);
-      if (text === undefined) survived.push(mutant.name);
-      say(
-        `| ${mutant.name} | ${mutant.bug} | ${text === undefined ? "**none**" : short(text)} | ${runs} | ${steps} | ${seconds.toFixed(1)} |`,
-      );
+      try {
+        const { text, runs, steps, seconds } = await runMutant(mutant, options);
+        if (text === undefined) survived.push(mutant.name);
+        const first = text === undefined ? "**none**" : short(text);
+        say(`| ${mutant.name} | ${mutant.bug} | ${first} | ${runs} | ${steps} | ${seconds.toFixed(1)} |`);
+      } catch (error) {
+        survived.push(mutant.name);
+        say(`| ${mutant.name} | ${mutant.bug} | **not planted**: ${String(error)} | | | |`);
+      }
     }
   };
   await Promise.all(Array.from({ length: workers }, work));

@@ -23,11 +23,6 @@ export const surroundings = [
       find: `if (epoch !== this.epoch) return undefined;`,
       replace: ``,
     },
-    "sql-prune-not-fenced": {
-      bug: "SQL: a writer that lost the log may prune",
-      find: `if (epoch !== this.epoch) return false;`,
-      replace: ``,
-    },
     "sql-claim-same-epoch": {
       bug: "SQL: a claim of the log does not raise the epoch",
       find: `claim() { this.epoch += 1n;`,
@@ -54,11 +49,6 @@ export const surroundings = [
       bug: "SQL: a move does not fence the session",
       find: `this.#tokens += 1n; row.token = this.#tokens; row.moves += 1n;`,
       replace: `row.moves += 1n;`,
-    },
-    "sql-park-not-settled": {
-      bug: "SQL: a parked event is not settled",
-      find: `row.settled = settle(row.settled, { first: offset, last: offset });`,
-      replace: ``,
     },
   }),
   ...mutantsOf("packages/testkit/dist/simulation/sim-queue.js", {

@@ -148,11 +148,6 @@ export const writeSide = [
       find: `return ackedTag < watch.tag ? watch : { ...watch, safeTo: watch.head, head: ackedHead };`,
       replace: `return { ...watch, safeTo: watch.head, head: ackedHead };`,
     },
-    "new-channel-ignored": {
-      bug: "a new channel does not start the wait for redeliveries again",
-      find: `if (channel === 0 || channel !== watch.channel) return { ...unwatched, channel };`,
-      replace: `if (channel === 0) return { ...unwatched, channel };`,
-    },
   }),
   ...mutantsOf("packages/receiver-core/dist/machine/retention.js", {
     "held-pruned": {
@@ -169,11 +164,6 @@ export const writeSide = [
       bug: "retention goes on after a segment that is held",
       find: `if (goneTo === wantedTo && lastOffset <= free) {`,
       replace: `if (lastOffset <= free || lastOffset > free + 3n) {`,
-    },
-    "newest-pruned": {
-      bug: "retention prunes the newest segment",
-      find: `const wanted = lastOffset < headOffset && (`,
-      replace: `const wanted = lastOffset <= headOffset && (`,
     },
   }),
 ];
