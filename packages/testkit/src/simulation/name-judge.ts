@@ -41,6 +41,11 @@ export class NameJudge {
   }
 
   handed(offset: Offset): void {
+    for (const gap of this.dueMissed)
+      rule(
+        offset <= gap.afterOffset || this.toldMissed.has(gap),
+        `W9: ${this.name} is handed ${offset}, and not told that events may be missing after ${gap.afterOffset}`,
+      );
     this.seen = settle(this.seen, { first: offset, last: offset });
   }
 

@@ -2,6 +2,7 @@ import type { ErrorCode, WarrenError } from "@warren/protocol";
 import type { Frame } from "@warren/receiver-core";
 import type { SimBroker } from "./sim-broker.ts";
 import type { SimName, SimOpen } from "./sim-name.ts";
+import { rule } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** What the program hears of its stream. */
@@ -65,6 +66,10 @@ export class ProgramStream {
   }
 
   #made(frame: Frame): void {
+    // W8: events are made when the one before was taken, and not sooner.
+    const events = frame.kind === "batch" || frame.kind === "side";
+    const waits = this.#waiting.some(({ kind }) => kind === "batch" || kind === "side");
+    rule(!events || !waits, `W8: ${this.#name} is sent events while others wait for it`);
     this.#waiting.push(frame);
     this.#hand();
   }

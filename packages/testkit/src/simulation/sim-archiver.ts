@@ -37,7 +37,8 @@ export class SimArchiver {
     if (delivery === undefined) return undefined;
     const { channel, tag, message } = delivery;
     const events = message.slices;
-    const rejected = message.spoiled ? [{ reason: "malformed", detail: "simulated", bytes: new Uint8Array(1) } as const] : [];
+    const rejected =
+      message.spoiled === undefined ? [] : [{ reason: "malformed", detail: message.spoiled, bytes: new Uint8Array(1) } as const];
     return this.#input({ kind: "delivered", channel, message: { tag, events, rejected } });
   }
 
@@ -83,7 +84,7 @@ export class SimArchiver {
         return;
       }
       case "ack":
-        this.#queue.checkAck(this.id, effect.channel, effect.tag, (slice) => this.#archive.kept(slice));
+        this.#queue.checkAck(this.id, effect.channel, effect.tag, (slice) => this.#archive.kept(slice), this.#archive.aside);
         network.send(
           `ack-${effect.channel}`,
           () => true,

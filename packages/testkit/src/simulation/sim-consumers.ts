@@ -100,6 +100,10 @@ export class SimConsumers {
     return new Set(this.#rows.get(name)?.parked.keys());
   }
 
+  token(name: string): bigint | undefined {
+    return this.#rows.get(name)?.token;
+  }
+
   settled(name: string): Settled | undefined {
     return this.#rows.get(name)?.settled;
   }

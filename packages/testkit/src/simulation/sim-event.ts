@@ -56,10 +56,11 @@ export function simSlice(slice: EventSlice): SimSlice {
 }
 
 /** Remembers in `aside` what was set aside. W12: only what is wrong is. */
-export function setAside(aside: Set<string>, { reason, id = "", bytes }: QuarantinedEvent): void {
+export function setAside(aside: Set<string>, { reason, detail, id = "", bytes }: QuarantinedEvent): void {
   rule(reason !== "refused" || id.endsWith("!"), `W12: ${id} is in quarantine, and nothing is wrong with it`);
   const key = keys.get(bytes);
   if (key !== undefined) aside.add(key);
+  if (reason === "malformed") aside.add(detail);
 }
 
 /** Whether two slices of bytes are the same. */

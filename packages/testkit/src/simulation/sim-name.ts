@@ -25,6 +25,12 @@ export interface SimKnown {
   readonly moves: bigint;
 }
 
+/** What a session has acked to this broker. */
+export interface SimAcked {
+  readonly token: bigint;
+  readonly settled: Settled;
+}
+
 /** What opens a session. */
 export interface SimOpen {
   readonly spec: SessionSpec;
@@ -41,6 +47,8 @@ export class SimName {
   readonly #receiver: SimReceiver;
   readonly #sessions = new Map<string, SimOpen>();
   #state: ConsumerState;
+  /** By the newest session here. */
+  acked: SimAcked | undefined;
   readonly #inputs: ConsumerInput[] = [];
   #running = false;
 
@@ -130,7 +138,9 @@ export class SimName {
     const { cover } = this.#world;
     if (frame.kind === "fell-behind" || frame.kind === "caught-up" || frame.kind === "heartbeat") cover(frame.kind);
     if (frame.kind === "gap") cover(`gap-${frame.gap.kind}`);
-    this.#sessions.get(sessionId)?.stream.frame(frame);
+    const session = this.#sessions.get(sessionId);
+    rule(session !== undefined, `W6: ${this.name} has a frame for a session that has ended`);
+    session.stream.frame(frame);
   }
 
   #run(effect: ConsumerEffect): void {
@@ -163,6 +173,7 @@ export class SimName {
         );
         return;
       case "save":
+        this.acked = effect;
         return this.#receiver.save(name, effect.token, effect.settled);
       case "load-sides":
         return this.#db(`side-${name}`, () => {

@@ -1,6 +1,7 @@
 import type { Settled } from "@warren/protocol";
 import type { OffsetSave, SaveResult } from "@warren/state-store";
 import { cleanCoalescer, stepCoalescer, type CoalescerEffect, type CoalescerInput, type CoalescerState } from "@warren/state-store/machine";
+import { rule } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** What the broker hears of a save. */
@@ -17,6 +18,7 @@ export class SimOffsets {
   readonly #flushes = new Map<number, () => void>();
   #tickets = 0;
   #state: CoalescerState = cleanCoalescer;
+  #saving = false;
 
   constructor(world: World, broker: { readonly id: number; readonly up: boolean }, told: (saved: Saved) => void) {
     this.#world = world;
@@ -48,6 +50,8 @@ export class SimOffsets {
     const alive = (): boolean => this.#broker.up;
     switch (effect.kind) {
       case "save":
+        rule(!this.#saving, "W13: a save begins while one is under way");
+        this.#saving = true;
         network.send(`offsets-${id}`, alive, () => this.#save(effect.saves));
         return;
       case "wake":
@@ -78,8 +82,9 @@ export class SimOffsets {
           });
     // Between 0.05 and 0.1 it was saved, and the answer got lost.
     if (luck < 0.1) cover(luck < 0.05 ? "save-failed" : "save-unknown");
-    network.send(`offsets-${this.#broker.id}`, alive, () =>
-      this.#input(luck < 0.1 ? { kind: "failed", retryMs: 3 } : { kind: "saved", results }),
-    );
+    network.send(`offsets-${this.#broker.id}`, alive, () => {
+      this.#saving = false;
+      this.#input(luck < 0.1 ? { kind: "failed", retryMs: 3 } : { kind: "saved", results });
+    });
   }
 }

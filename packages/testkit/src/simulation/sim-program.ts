@@ -8,6 +8,9 @@ import { ProgramStream } from "./program-stream.ts";
 import { rule } from "./violation.ts";
 import type { World } from "./world.ts";
 
+/** Events that a session may have in flight. */
+const maxInFlight = 4;
+
 /** An event that the application has and did not settle. */
 interface Handed {
   readonly offset: Offset;
@@ -26,6 +29,7 @@ export class SimProgram {
   #stream: ProgramStream | undefined;
   #wantsStream = false;
   #onGap: OnGap;
+  readonly #maxInFlightBytes: number;
   /** What this incarnation was told not to expect: settled before it, or gone. */
   #excused: Settled = { mark: 0n, ranges: [] };
   #last: Offset = 0n;
@@ -43,6 +47,7 @@ export class SimProgram {
     this.instance = instance;
     this.onConflict = onConflict;
     this.#onGap = onGap;
+    this.#maxInFlightBytes = world.random.chance(0.5) ? 60 : 1000;
     const { state, effects } = startSession();
     this.#state = state;
     for (const effect of effects) this.#run(effect);
@@ -83,8 +88,8 @@ export class SimProgram {
       onConflict: this.onConflict,
       onGap: this.#onGap,
       ackMode: "explicit" as const,
-      maxInFlight: 4,
-      maxInFlightBytes: 60,
+      maxInFlight,
+      maxInFlightBytes: this.#maxInFlightBytes,
       sessionTimeoutMs: 60,
     };
     const stream: ProgramStream = new ProgramStream(this.#world, broker, this.receiverKey, this.name, spec.sessionId, {
@@ -223,7 +228,6 @@ export class SimProgram {
         this.#world.cover("opened-after-move");
         this.#last = settled.mark;
         this.#excused = { mark: 0n, ranges: [] };
-        this.#handed = [];
       }
       this.#moves = moves;
       this.#excused = [{ first: 1n, last: settled.mark }, ...settled.ranges].filter(({ last }) => last > 0n).reduce(settle, this.#excused);
@@ -234,12 +238,27 @@ export class SimProgram {
   #batch({ batch, from, to }: Extract<Frame, { kind: "batch" }>): void {
     rule(from < to, "W5: a frame of events has events");
     const firstOffset = batch.firstOffset + BigInt(from);
+    this.#checkWindow(batch.firstOffset + BigInt(to - 1));
     const effects = this.#input({ kind: "batch", firstOffset, count: to - from });
     const handOver = effects.find((effect) => effect.kind === "hand-over");
     for (let index = from + (handOver?.from ?? to); index < to; index += 1) {
       const start = index === 0 ? 0 : (batch.eventEnds[index - 1] ?? 0);
       this.#hand(batch.firstOffset + BigInt(index), batch.bytes.subarray(start, batch.eventEnds[index]));
     }
+  }
+
+  /** W8: what this session was sent and did not settle. */
+  #checkWindow(last: Offset): void {
+    const { ackSent, parksSent, saved } = this.#state;
+    const unsettled: Offset[] = [];
+    for (let offset = ackSent.mark + 1n; offset <= last; offset += 1n) {
+      const one = { mark: 0n, ranges: [{ first: offset, last: offset }] };
+      if (!parksSent.has(offset) && !covers(ackSent, one) && !covers(saved, one)) unsettled.push(offset);
+    }
+    const log = this.#world.log(this.receiverKey);
+    const bytes = unsettled.reduce((sum, offset) => sum + log.at(offset).bytes.length, 0);
+    const within = unsettled.length <= maxInFlight && bytes <= this.#maxInFlightBytes;
+    rule(within || unsettled.length === 1, `W8: ${this.name} has ${unsettled.length} events in flight, of ${bytes} bytes`);
   }
 
   /** W1 and W5: it is stored, it is what the log holds, and nothing between it and the one before is left out. */

@@ -140,10 +140,10 @@ export class SimPublisher {
         }
         const taken = !nacked && this.#world.publish(events.map((event) => sliceOf(event, this.#world.nextNumber(), this.name, seq)));
         if (taken) this.#taken.add(seq);
-        network.send(`confirm-${this.name}-${channel}`, open, () => {
-          if (!nacked && !taken) this.#input({ kind: "returned", seq });
-          this.#input({ kind: nacked ? "nacked" : "confirmed", seq });
-        });
+        // The return comes first, and the channel may be lost between the two.
+        const link = `confirm-${this.name}-${channel}`;
+        if (!nacked && !taken) network.send(link, open, () => this.#input({ kind: "returned", seq }));
+        network.send(link, open, () => this.#input({ kind: nacked ? "nacked" : "confirmed", seq }));
       },
     );
     if (!faults || !random.chance(0.05)) return true;

@@ -2,10 +2,10 @@ import type { Prng } from "./prng.ts";
 import type { SimSlice, SimType } from "./sim-event.ts";
 import { rule } from "./violation.ts";
 
-/** One AMQP message: its events, in the order of the pack. `spoiled`: it also holds something that no log can take. */
+/** One AMQP message: its events, in the order of the pack. `spoiled`: names something else in it, which no log can take. */
 export interface SimMessage {
   readonly slices: readonly SimSlice[];
-  readonly spoiled: boolean;
+  readonly spoiled: string | undefined;
 }
 
 interface Unacked {
@@ -99,13 +99,14 @@ export class SimQueue {
     return { channel: channel.number, tag: channel.tag, message };
   }
 
-  /** W1, when an ack is sent: all that it acks is kept. */
-  checkAck(consumer: number, number: number, tag: number, kept: (slice: SimSlice) => boolean): void {
+  /** W1, when an ack is sent: all that it acks is kept, or in `aside`. */
+  checkAck(consumer: number, number: number, tag: number, kept: (slice: SimSlice) => boolean, aside: ReadonlySet<string>): void {
     const channel = this.#channels.get(consumer);
     if (channel?.number !== number) return;
     rule(tag <= channel.tag, `W1: tag ${tag} was acked and never delivered`);
     for (const { tag: own, message } of channel.unacked) {
       if (own > tag) break;
+      rule(message.spoiled === undefined || aside.has(message.spoiled), `W12: what is ${message.spoiled} was acked and not set aside`);
       for (const slice of message.slices)
         if (this.types.has(slice.event.type)) rule(kept(slice), `W1: ${slice.event.key} was acked to RabbitMQ before it was stored`);
     }

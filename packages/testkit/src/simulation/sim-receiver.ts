@@ -1,5 +1,5 @@
 import type { MissedGap } from "@warren/event-store";
-import { raiseMark, WarrenError, type Settled } from "@warren/protocol";
+import { covers, raiseMark, WarrenError, type Settled } from "@warren/protocol";
 import {
   startReceiver,
   stepReceiver,
@@ -11,9 +11,10 @@ import {
 import { Tail } from "@warren/replay";
 import type { SimBroker } from "./sim-broker.ts";
 import type { SimLog } from "./sim-log.ts";
-import { SimName, type SimKnown } from "./sim-name.ts";
+import { SimName, type SimAcked, type SimKnown } from "./sim-name.ts";
 import type { SimDelivery, SimQueue } from "./sim-queue.ts";
 import { SimUpkeep, type UpkeepOwner } from "./sim-upkeep.ts";
+import { rule } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** Bytes that the tail of a receiver holds: a few segments. */
@@ -112,7 +113,8 @@ export class SimReceiver {
     // A pack carries events for others too.
     const events = message.slices.filter(({ event }) => this.#row.queue.types.has(event.type));
     if (message.slices.length > 1) this.#world.cover("pack");
-    const rejected = message.spoiled ? [{ reason: "malformed", detail: "simulated", bytes: new Uint8Array(1) } as const] : [];
+    const rejected =
+      message.spoiled === undefined ? [] : [{ reason: "malformed", detail: message.spoiled, bytes: new Uint8Array(1) } as const];
     const bytes = events.reduce((sum, event) => sum + event.bytes.length, 0);
     this.#input({ kind: "delivered", channel, message: { tag, events, rejected, bytes } });
   }
@@ -181,15 +183,26 @@ export class SimReceiver {
       this.#upkeep.claimed();
       done(granted);
     };
-    const claim = (): void => this.#broker.offsets.flush(() => this.ask(`name-${name}`, () => this.#claimed(name, known, answered)));
+    const acked = this.names.get(name)?.acked;
+    const claim = (): void => this.#broker.offsets.flush(() => this.ask(`name-${name}`, () => this.#claimed(name, known, acked, answered)));
     this.#upkeep.claim(claim);
     return undefined;
   }
 
-  #claimed(name: string, known: SimKnown | undefined, done: (granted: SimGrant | undefined) => void): () => void {
+  #claimed(
+    name: string,
+    known: SimKnown | undefined,
+    acked: SimAcked | undefined,
+    done: (granted: SimGrant | undefined) => void,
+  ): () => void {
     const { consumers, faults, random } = this.#world;
     const failed = faults && random.chance(0.05);
+    const last = consumers.token(name);
     const claim = consumers.claim(name);
+    rule(
+      acked === undefined || acked.token !== last || covers(claim.settled, acked.settled),
+      `W7: ${name} is claimed before what was acked to this very broker is saved`,
+    );
     return () => {
       if (failed || !this.running) return done(undefined);
       const mark = known !== undefined && known.moves === claim.moves ? known.offset : 0n;
@@ -308,7 +321,7 @@ export class SimReceiver {
   /** An ack takes time, and is lost with its channel. */
   #ack(channel: number, tag: number): void {
     const { queue, log } = this.#row;
-    queue.checkAck(this.#broker.id, channel, tag, (slice) => log.kept(slice));
+    queue.checkAck(this.#broker.id, channel, tag, (slice) => log.kept(slice), log.aside);
     this.#upkeep.ackSent();
     this.#world.network.send(
       `ack-${channel}`,

@@ -112,7 +112,7 @@ export class World {
 
   /** The exchange takes a message; whether any queue does. */
   publish(slices: readonly SimSlice[]): boolean {
-    const message = { slices, spoiled: this.random.chance(0.03) };
+    const message = { slices, spoiled: this.random.chance(0.03) ? `spoiled ${this.nextNumber()}` : undefined };
     this.note(() => `RabbitMQ takes ${slices.map(({ publisher, seq, event }) => `${event.key} (${publisher} ${seq})`).join(", ")}`);
     const archived = this.#archiveQueue.publish(message);
     for (const slice of archived ? slices : []) this.#archivable.set(slice.event.key, slice);
@@ -157,7 +157,8 @@ export class World {
     return (
       this.#publishers.every(({ done }) => done) &&
       this.#archiveQueue.empty &&
-      this.#rows.every(({ queue }) => queue.empty) &&
+      // A queue that was lost is made again.
+      this.#rows.every(({ queue, made }) => queue.empty && (queue.exists || !made)) &&
       this.#judges.every((judge) => this.#complete(judge)) &&
       [...this.#archivable.values()].every((slice) => this.#archive.kept(slice)) &&
       this.#rows.every(({ queue, log }) => [...queue.routed.values()].every((slice) => log.kept(slice)))
@@ -169,6 +170,8 @@ export class World {
     const head: Offset = row?.log.head ?? 0n;
     return (
       judge.seen.mark >= head &&
+      // What was done is saved in the end.
+      (this.consumers.settled(judge.name)?.mark ?? 0n) >= head &&
       this.consumers.parked(judge.name).size === 0 &&
       [...judge.dueMissed].every((gap) => judge.toldMissed.has(gap))
     );
