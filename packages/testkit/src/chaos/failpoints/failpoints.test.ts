@@ -5,16 +5,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { failpointEnv } from "./failpoint-env.ts";
-import { patch } from "./patch.ts";
+import { applyPatch, root } from "../../patching/patch.ts";
+import { patchOf } from "./patch-of.ts";
 import { parseFailpoints } from "./plan.ts";
 import { failpoints } from "./points.ts";
-
-const root = new URL("../../../../../", import.meta.url);
 
 describe("failpoints", () => {
   test.each(failpoints)("$name is at its place in the built files", async (point) => {
     const source = await readFile(new URL(point.file, root), "utf8");
-    const patched = patch(point.file, source, [point]);
+    const patched = applyPatch(source, patchOf(point));
     expect(patched.split(`(${JSON.stringify(point.name)})`)).toHaveLength(2);
     // What waits is in a function that can.
     expect(point.insert.includes("await")).toBe(point.synchronous !== true);
@@ -26,7 +25,8 @@ describe("failpoints", () => {
     try {
       for (const file of new Set(failpoints.map(({ file }) => file))) {
         const path = join(folder, "patched.mjs");
-        await writeFile(path, patch(file, await readFile(new URL(file, root), "utf8")));
+        const mine = failpoints.filter((point) => point.file === file);
+        await writeFile(path, mine.map(patchOf).reduce(applyPatch, await readFile(new URL(file, root), "utf8")));
         expect(await node(["--check", path])).toMatchObject({ code: 0, stderr: "" });
       }
     } finally {
@@ -36,10 +36,10 @@ describe("failpoints", () => {
 
   test("that are stale are an error which names them", () => {
     const point = { name: "rx.gone", file: "a.js", find: "here", insert: "$hit; " };
-    expect(() => patch("a.js", "no place", [point])).toThrow(/failpoint rx\.gone is stale: a\.js has 0 times/);
-    expect(() => patch("a.js", "here and here", [point])).toThrow(/2 times/);
-    expect(patch("b.js", "no place", [point])).toBe("no place");
-    expect(patch("a.js", "here", [{ ...point, replace: true }])).not.toContain("here");
+    expect(() => applyPatch("no place", patchOf(point))).toThrow(/failpoint rx\.gone is stale: found 0 times in a\.js/);
+    expect(() => applyPatch("here and here", patchOf(point))).toThrow(/2 times/);
+    expect(applyPatch("here", patchOf(point))).toMatch(/rx\.gone"\); here$/);
+    expect(applyPatch("here", patchOf({ ...point, replace: true }))).not.toContain("here");
   });
 
   test("are read from text, and what is wrong with it is said", () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { registerHooks } from "node:module";
+import { applyPatch, registerPatches, root } from "../../patching/patch.ts";
 import { actOn } from "./act.ts";
-import { hitSymbol, patch } from "./patch.ts";
+import { hitSymbol, patchOf } from "./patch-of.ts";
 import { parseFailpoints } from "./plan.ts";
 import { failpoints } from "./points.ts";
 
@@ -12,19 +12,8 @@ import { failpoints } from "./points.ts";
 
 const text = process.env["WARREN_FAILPOINTS"] ?? "";
 if (text !== "") {
-  const root = new URL("../../../../../", import.meta.url);
   const plans = parseFailpoints(text);
-  const files = new Map([...new Set(failpoints.map(({ file }) => file))].map((file) => [new URL(file, root).href, file]));
-  for (const [url, file] of files) patch(file, readFileSync(new URL(url), "utf8"));
-  const wanted = failpoints.filter(({ name }) => plans.some((plan) => plan.name === name));
+  for (const point of failpoints) applyPatch(readFileSync(new URL(point.file, root), "utf8"), patchOf(point));
   Object.assign(globalThis, { [Symbol.for(hitSymbol)]: actOn(plans) });
-  registerHooks({
-    load(url, context, nextLoad) {
-      const file = files.get(url);
-      const loaded = nextLoad(url, context);
-      if (file === undefined || loaded.source === undefined || loaded.source === null) return loaded;
-      const source = typeof loaded.source === "string" ? loaded.source : new TextDecoder().decode(loaded.source);
-      return { ...loaded, source: patch(file, source, wanted) };
-    },
-  });
+  registerPatches(failpoints.filter(({ name }) => plans.some((plan) => plan.name === name)).map(patchOf));
 }

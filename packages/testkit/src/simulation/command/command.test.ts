@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { interesting } from "../interesting.ts";
-import { root } from "./patch.ts";
+import { root } from "../../patching/patch.ts";
 
 const main = fileURLToPath(new URL("packages/testkit/dist/simulation/command/main.js", root));
 

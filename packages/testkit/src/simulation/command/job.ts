@@ -1,4 +1,4 @@
-import type { Patch } from "./patch.ts";
+import type { Patch } from "../../patching/patch.ts";
 
 /** What a worker has to run. */
 export interface Job {

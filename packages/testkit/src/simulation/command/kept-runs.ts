@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Run } from "../simulate.ts";
-import { root } from "./patch.ts";
+import { root } from "../../patching/patch.ts";
 import { skipAllBut, type Shrunk } from "./shrink.ts";
 
 /** A run that once broke a rule: it is run for ever. `steps`: numbers of the steps with faults that it has, as `3-7,12`. */

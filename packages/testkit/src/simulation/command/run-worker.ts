@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { Job, Told } from "./job.ts";
-import { root } from "./patch.ts";
+import { root } from "../../patching/patch.ts";
 
 /** How long after its time a worker may still be at its last run, or shrink one. */
 const graceMs = 120_000;

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Job, Told } from "./job.ts";
-import { registerPatches } from "./patch.ts";
+import { registerPatches } from "../../patching/patch.ts";
 import { ruleOf, shrink } from "./shrink.ts";
 
 const job = workerData as Job;

@@ -1,4 +1,4 @@
-import type { Patch } from "../command/patch.ts";
+import type { Patch } from "../../patching/patch.ts";
 
 /** A planted bug: the simulation must see a rule broken. */
 export interface Mutant extends Patch {

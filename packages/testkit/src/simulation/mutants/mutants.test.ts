@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { applyPatch, root } from "../command/patch.ts";
+import { applyPatch, root } from "../../patching/patch.ts";
 import { mutants } from "./index.ts";
 import { runMutant } from "./run-mutants.ts";
 
@@ -20,22 +20,5 @@ describe("planted bugs", () => {
   test.each(mutants.filter(({ name }) => quick.has(name)))("$name is found", { timeout: 60_000 }, async (mutant) => {
     const { text } = await runMutant(mutant, { seed: 1, seconds: 30 });
     expect(text).toBeDefined();
-  });
-});
-
-describe("a patch", () => {
-  const patch = { file: "some.js", find: "if (a) return b;", replace: "return c;" };
-
-  test("fits whatever white space lies between", () => {
-    expect(applyPatch("x\n  if (a)\n    return b;\ny", patch)).toBe("x\n  return c;\ny");
-  });
-
-  test("is stale when its code is not there, or there twice", () => {
-    expect(() => applyPatch("if (a) return d;", patch)).toThrow("stale: found 0 times in some.js");
-    expect(() => applyPatch("if (a) return b; if (a) return b;", patch)).toThrow("stale: found 2 times in some.js");
-  });
-
-  test("replaces word for word", () => {
-    expect(applyPatch("if (a) return b;", { ...patch, replace: "$& $1" })).toBe("$& $1");
   });
 });
