@@ -118,12 +118,16 @@ export const postgresFaults: readonly Fault[] = [
           await persist(() => sql`drop sequence if exists ${sql.id(schema, "chaos_count")}`.execute(db));
         }
       };
-      try {
-        for (const place of places) await raise(place, every);
-      } catch (error) {
-        await heal();
-        throw error;
-      }
+      const plant = async (): Promise<void> => {
+        try {
+          for (const place of places) await raise(place, every);
+        } catch (error) {
+          await heal();
+          throw error;
+        }
+      };
+      // Another fault may hold a backend that has locked a table.
+      await persist(plant);
       return { target: `one of ${every} statements that store, with one of ${codes.length} codes`, end: heal };
     },
   },
