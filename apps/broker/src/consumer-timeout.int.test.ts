@@ -30,7 +30,8 @@ test("W11: a channel that RabbitMQ closes because PostgreSQL was away for too lo
   const running = subscription.run(({ data, offset }) => void seen.push([offset, data]));
   const { receivers } = await listReceivers(brokerUrl);
   const queue = receivers[0]?.queue ?? "";
-  expect(consumers.opened(queue)).toBe(1);
+  // The log may be caught up a moment before its queue is consumed.
+  await vi.waitFor(() => expect(consumers.opened(queue)).toBe(1), { timeout: 10_000 });
 
   await postgres.proxy.refuse();
   // More messages than the prefetch, one event each: RabbitMQ has sent all it may.

@@ -1,7 +1,7 @@
 import type { FaultProxy } from "./fault-proxy.ts";
 
 /** Sizes and numbers of AMQP 0-9-1, section 4.2.3 and class 60: frame type, channel, size; class, method; end of frame. */
-const frame = { head: 7, end: 1, method: 1, endOctet: 0xce, basic: 60, consume: 20, ack: 80 };
+const frame = { head: 7, end: 1, types: [1, 2, 3, 8], method: 1, endOctet: 0xce, basic: 60, consume: 20, ack: 80 };
 
 /** Who consumes through a proxy. */
 export interface WatchedConsumers {
@@ -19,10 +19,11 @@ export function watchConsumers(proxy: FaultProxy): WatchedConsumers {
   proxy.onSent((chunk, inject) => {
     for (
       let at = 0;
-      at + frame.head < chunk.length && chunk[at] === frame.method;
+      at + frame.head + 6 < chunk.length && frame.types.includes(chunk[at] ?? 0);
       at += frame.head + chunk.readUInt32BE(at + 3) + frame.end
     ) {
       const method = at + frame.head;
+      if (chunk[at] !== frame.method) continue;
       if (chunk.readUInt16BE(method) !== frame.basic || chunk.readUInt16BE(method + 2) !== frame.consume) continue;
       const name = method + 6;
       const queue = chunk.toString("utf8", name + 1, name + 1 + chunk.readUInt8(name));
