@@ -35,9 +35,9 @@ describe("startServer", () => {
           },
         });
         router.service(SubscriptionService, {
-          // oxlint-disable-next-line require-yield
           async *subscribe(requests) {
             for await (const { command } of requests) throw new WarrenError("REQUEST_INVALID", `no ${command.case}`);
+            yield* [];
           },
         });
       },
