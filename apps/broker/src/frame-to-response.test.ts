@@ -3,6 +3,7 @@ import { decodedToSend, eventEndsOf, must, WarrenError, type EncodedBatch } from
 import { EventBatchSchema, SubscribeResponseSchema } from "@warren/protocol/v1";
 import type { Frame } from "@warren/receiver-core";
 import { describe, expect, test } from "vitest";
+import { batchMessage } from "./batch-message.ts";
 import { frameToResponse } from "./frame-to-response.ts";
 
 const bytes = toBinary(
@@ -27,6 +28,17 @@ describe("a frame", () => {
     if (frame.case !== "batch") return;
     expect(frame.value.firstOffset).toBe(6n);
     expect(frame.value.events.map(({ id }) => id)).toEqual(["b", "c"]);
+  });
+
+  test.each([
+    [0, 3],
+    [1, 3],
+    [2, 3],
+  ])("of events %i to %i, written past Connect, is the same message", (from, to) => {
+    const { head, events } = batchMessage(batch, from, to);
+    const sent = toBinary(SubscribeResponseSchema, frameToResponse({ kind: "batch", batch, from, to }, "proto"));
+    expect(Buffer.concat([head, events]).equals(sent)).toBe(true);
+    expect(events.buffer).toBe(batch.bytes.buffer);
   });
 
   test.each<[Frame, string, unknown]>([

@@ -2,7 +2,8 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { isWarrenError, WarrenError, type Clock, type Codec, type Logger } from "@warren/protocol";
 import type { AckRequest, ParkRequest, SubscribeRequest, SubscribeResponse, SubscriptionService } from "@warren/protocol/v1";
 import type { AckCommand, ParkCommand, Session, Subscriptions } from "@warren/receiver-core";
-import { guardStream, hangUp, isMalformed } from "@warren/service";
+import { guardStream, hangUp, isMalformed, streamWriter } from "@warren/service";
+import { batchMessage } from "./batch-message.ts";
 import { cutWhenStuck } from "./cut-when-stuck.ts";
 import { frameToResponse, toSettled } from "./frame-to-response.ts";
 import { toNewSubscription } from "./open-request.ts";
@@ -56,9 +57,17 @@ function codecOf(headers: Headers): Codec {
 async function* responses(session: Session, context: HandlerContext, clock: Clock): AsyncGenerator<SubscribeResponse> {
   const codec = codecOf(context.requestHeader);
   const frames = guardStream(session.frames(), context.signal);
+  const writer = context.values.get(streamWriter);
   const stopWatching = cutWhenStuck(session, clock, context.values.get(hangUp));
   try {
-    for await (const frame of frames) yield frameToResponse(frame, codec);
+    for await (const frame of frames) {
+      if (frame.kind === "batch" && codec === "proto" && writer.ready) {
+        const { head, events } = batchMessage(frame.batch, frame.from, frame.to);
+        await writer.write(head, events);
+      } else {
+        yield frameToResponse(frame, codec);
+      }
+    }
   } finally {
     session.stop("stream-ended");
     stopWatching();

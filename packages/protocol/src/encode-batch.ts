@@ -16,16 +16,22 @@ export function decodedToSend(): number {
   return decoded;
 }
 
+/** Bytes of events `from` to `to - 1` of a batch: a view. Throws ILLEGAL_STATE for an empty range. */
+export function batchBytes(batch: EncodedBatch, from: number, to: number): Uint8Array {
+  assert(from >= 0 && from < to && to <= batch.count, `events ${from} to ${to} of ${batch.count}`);
+  const start = from === 0 ? 0 : (batch.eventEnds[from - 1] ?? 0);
+  const bytes = batch.bytes.subarray(start, batch.eventEnds[to - 1]);
+  assert(bytes[0] === eventTag, "an event begins with its tag");
+  return bytes;
+}
+
 /**
  * Events `from` to `to - 1` of a batch as a message for the stream. In `proto` the stored bytes are carried as an unknown field, which protobuf-es
  * writes as it is: nothing is decoded, and the wire is the same. In `json` unknown fields would vanish, so the events are decoded.
  * The result's `events` are empty in `proto`: only send it, never read it. Throws ILLEGAL_STATE for an empty range.
  */
 export function encodeBatch(batch: EncodedBatch, from: number, to: number, codec: Codec): EventBatch {
-  assert(from >= 0 && from < to && to <= batch.count, `events ${from} to ${to} of ${batch.count}`);
-  const start = from === 0 ? 0 : (batch.eventEnds[from - 1] ?? 0);
-  const bytes = batch.bytes.subarray(start, batch.eventEnds[to - 1]);
-  assert(bytes[0] === eventTag, "an event begins with its tag");
+  const bytes = batchBytes(batch, from, to);
   const message = create(EventBatchSchema, {
     firstOffset: batch.firstOffset + BigInt(from),
     recordedAt: timestampFromMs(batch.recordedAt),

@@ -5,7 +5,7 @@ export type { NewEvent } from "./event.ts";
 
 export { assert, must, unreachable } from "./assert.ts";
 export { backoffDelay } from "./backoff.ts";
-export { decodedToSend, encodeBatch, type Codec } from "./encode-batch.ts";
+export { decodedToSend, batchBytes, encodeBatch, type Codec } from "./encode-batch.ts";
 export { lastOffsetOf, type EncodedBatch, type Offset } from "./encoded-batch.ts";
 export { QuarantineReasons, type EventSlice, type QuarantinedEvent, type QuarantineReason } from "./event-slice.ts";
 export { decodeEvent, encodeEvent, toEvent } from "./event.ts";

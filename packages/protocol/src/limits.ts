@@ -47,8 +47,8 @@ export const Limits = {
   chunkBytes: 1024 * 1024,
   /** Delivered and not stored, over all receivers of a process. */
   unstoredBytes: 256 * 1024 * 1024,
-  /** Newest segments one receiver keeps in memory. */
-  tailBytes: 4 * 1024 * 1024,
+  /** Newest segments in memory, over all receivers of a process. */
+  tailBytes: 64 * 1024 * 1024,
   /** One step of retention, and what it reads to find the keys that go. */
   pruneEvents: 5_000,
   pruneBytes: 8 * 1024 * 1024,

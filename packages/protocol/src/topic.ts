@@ -13,16 +13,22 @@ export function topicMatches(pattern: string, type: string): boolean {
 export class TopicMatcher {
   readonly #patterns: readonly (readonly string[])[];
   readonly #all: boolean;
+  /** What was asked last: most events come in runs of one type. */
+  #last: { readonly type: string; readonly matches: boolean };
 
   constructor(patterns: readonly string[]) {
     this.#patterns = patterns.map(wordsOf);
     this.#all = patterns.includes("#");
+    this.#last = { type: "", matches: this.#patterns.some((pattern) => matchWords(pattern, [])) };
   }
 
   matches(type: string): boolean {
     if (this.#all) return true;
+    if (type === this.#last.type) return this.#last.matches;
     const words = wordsOf(type);
-    return this.#patterns.some((pattern) => matchWords(pattern, words));
+    const matches = this.#patterns.some((pattern) => matchWords(pattern, words));
+    this.#last = { type, matches };
+    return matches;
   }
 }
 

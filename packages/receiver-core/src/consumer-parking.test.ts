@@ -1,6 +1,6 @@
 import { createMemoryEventLog } from "@warren/event-store/memory";
 import { silentLogger, systemClock } from "@warren/protocol";
-import { Tail } from "@warren/replay";
+import { Tail, TailBudget } from "@warren/replay";
 import { createMemoryStateStore } from "@warren/state-store/memory";
 import { expect, test } from "vitest";
 import { ConsumerParking } from "./consumer-parking.ts";
@@ -24,7 +24,7 @@ async function withSide() {
     name: "n",
     receiverId,
     log: createMemoryEventLog(() => 0),
-    tail: () => new Tail(0n, 1),
+    tail: () => new Tail(0n, new TailBudget(1), () => undefined),
     clock: systemClock,
     logger: silentLogger,
     backoff: () => 0,

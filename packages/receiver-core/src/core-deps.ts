@@ -1,6 +1,6 @@
 import type { EventLog } from "@warren/event-store";
 import { backoffDelay, type Clock, type IdSource, type Logger } from "@warren/protocol";
-import type { ChunkSize } from "@warren/replay";
+import type { ChunkSize, TailBudget } from "@warren/replay";
 import type { OffsetWriter, StateStore } from "@warren/state-store";
 import type { Transport } from "@warren/transport";
 import type { ReceiveBudget } from "./receive-budget.ts";
@@ -30,7 +30,7 @@ export interface CoreOptions {
   readonly prefetch?: number | undefined;
   /** Bytes delivered and not stored, over all receivers. Default 256 MiB. */
   readonly unstoredBytes?: number | undefined;
-  /** Bytes of newest segments in memory, per receiver. Default 4 MiB. */
+  /** Bytes of newest segments in memory, over all receivers. Default 64 MiB. */
   readonly tailBytes?: number | undefined;
   /** Bounds of one chunk of catch-up. */
   readonly chunk?: ChunkSize | undefined;
@@ -49,6 +49,7 @@ export function backoff(deps: Pick<CoreDeps, "random">, attempt: number): number
 export interface Shared {
   readonly counters: MutableCounters;
   readonly budget: ReceiveBudget;
+  readonly tails: TailBudget;
 }
 
 /** Counters of one process, written by receivers and consumers. */

@@ -1,4 +1,5 @@
 import { covers, isWarrenError, Limits, must, settle, Times, WarrenError, type Settled, type Timer } from "@warren/protocol";
+import { TailBudget } from "@warren/replay";
 import type { ReceiverConfig, ReceiverRow, StoredState } from "@warren/state-store";
 import { canonicalConfig, configKey, queueName } from "./config-key.ts";
 import { backoff, type CoreDeps, type CoreOptions, noCounts, type Shared } from "./core-deps.ts";
@@ -57,7 +58,11 @@ export class ReceiverManager implements Subscriptions {
   constructor(deps: CoreDeps, options: CoreOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#shared = { counters: noCounts(), budget: new ReceiveBudget(options.unstoredBytes ?? Limits.unstoredBytes) };
+    this.#shared = {
+      counters: noCounts(),
+      budget: new ReceiveBudget(options.unstoredBytes ?? Limits.unstoredBytes),
+      tails: new TailBudget(options.tailBytes ?? Limits.tailBytes),
+    };
     const receivers = (): readonly Receiver[] => [...this.#ready.values()];
     const retire = (receiver: Receiver, unusedMs: number): Promise<boolean> => this.#retire(receiver, unusedMs);
     this.#operations = new ConsumerOperations({ ...deps, receivers });

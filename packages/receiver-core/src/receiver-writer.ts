@@ -7,6 +7,7 @@ import type { Delivery, QueueConsumer } from "@warren/transport";
 import { queueName } from "./config-key.ts";
 import type { BudgetHolder } from "./receive-budget.ts";
 import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
+import type { PendingMessage } from "./machine/batch.ts";
 import type { ChannelView } from "./machine/channel-watch.ts";
 import {
   startReceiver,
@@ -50,6 +51,8 @@ export class ReceiverWriter {
   /** The transport waits until the loss of the queue is recorded. */
   #missing: PromiseWithResolvers<void> | undefined;
   readonly #holder: BudgetHolder = { room: () => this.#dispatch({ kind: "room" }) };
+  /** Delivered in this turn of the event loop. */
+  #arrived: { readonly channel: number; readonly messages: PendingMessage[] } | undefined;
   /** Largest message since the queue was paused last, in bytes. */
   #largest = 0;
 
@@ -61,7 +64,7 @@ export class ReceiverWriter {
     this.#events = events;
     this.#matcher = new TopicMatcher(row.config.patterns);
     this.#seenAt = row.completeSince ?? deps.clock.wallMs();
-    this.tail = new Tail(0n, options.tailBytes ?? Limits.tailBytes);
+    this.tail = new Tail(0n, shared.tails, () => this.#events.stored());
     const first = startReceiver();
     this.#state = first.state;
     queueMicrotask(() => this.#runAll(first));
@@ -126,6 +129,8 @@ export class ReceiverWriter {
     this.#dispatch({ kind: "stop" });
     this.#abort.abort(new WarrenError("CLOSED", "the receiver was stopped"));
     this.#shared.budget.leave(this.#holder);
+    this.tail.clear();
+    this.#events.stored();
     await queue?.close();
   }
 
@@ -255,10 +260,23 @@ export class ReceiverWriter {
     // A pack carries events for others too; any other message is here because it matched.
     const events = delivery.contentType === packContentType ? dropUnmatched(unpacked.events, this.#matcher) : unpacked.events;
     let bytes = 0;
-    for (const each of [...events, ...unpacked.rejected]) bytes += each.bytes.length;
+    for (const each of events) bytes += each.bytes.length;
+    for (const each of unpacked.rejected) bytes += each.bytes.length;
     this.#largest = Math.max(this.#largest, delivery.body.length);
     this.#shared.counters.eventsReceived += events.length;
-    this.#dispatch({ kind: "delivered", channel, message: { tag: delivery.tag, events, rejected: unpacked.rejected, bytes } });
+    const message = { tag: delivery.tag, events, rejected: unpacked.rejected, bytes };
+    const arrived = this.#arrived;
+    if (arrived?.channel === channel) {
+      arrived.messages.push(message);
+      return;
+    }
+    const first = { channel, messages: [message] };
+    this.#arrived = first;
+    // What one read of the socket brought is one input: it costs one step, and the first of it does not go into a batch alone.
+    queueMicrotask(() => {
+      if (this.#arrived === first) this.#arrived = undefined;
+      this.#dispatch({ kind: "delivered", ...first });
+    });
   }
 
   async #append(effect: Extract<ReceiverEffect, { kind: "append" }>): Promise<void> {

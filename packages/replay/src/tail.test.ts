@@ -1,5 +1,6 @@
 import type { EncodedBatch } from "@warren/protocol";
 import { describe, expect, test } from "vitest";
+import { TailBudget } from "./tail-budget.ts";
 import { Tail } from "./tail.ts";
 
 const segment = (firstOffset: bigint, count: number, size = 10): EncodedBatch => ({
@@ -10,9 +11,11 @@ const segment = (firstOffset: bigint, count: number, size = 10): EncodedBatch =>
   recordedAt: 0,
 });
 
+const tailOf = (head: bigint, bytes: number): Tail => new Tail(head, new TailBudget(bytes), () => undefined);
+
 describe("Tail", () => {
   test("finds the segment that holds an offset", () => {
-    const tail = new Tail(3n, 100);
+    const tail = tailOf(3n, 100);
     const first = segment(4n, 2);
     const second = segment(6n, 5);
     tail.push(first);
@@ -27,36 +30,55 @@ describe("Tail", () => {
   });
 
   test("W8: drops the oldest segments above its bound and keeps the newest", () => {
-    const tail = new Tail(0n, 25);
+    const tail = tailOf(0n, 25);
     for (let i = 1n; i <= 5n; i += 1n) tail.push(segment(i, 1));
-    expect([tail.first, tail.head, tail.bytes]).toEqual([4n, 5n, 20]);
+    expect([tail.first, tail.head]).toEqual([4n, 5n]);
     tail.push(segment(6n, 1, 1000));
-    expect([tail.first, tail.head, tail.bytes]).toEqual([6n, 6n, 1000]);
+    expect([tail.first, tail.head]).toEqual([6n, 6n]);
+  });
+
+  test("W8: tails share a budget; who is shortened by another is told, and may be left with nothing", () => {
+    const budget = new TailBudget(40);
+    const told: [bigint, bigint][] = [];
+    const quiet: Tail = new Tail(0n, budget, () => void told.push([quiet.first, quiet.head]));
+    const busy = new Tail(7n, budget, () => undefined);
+    quiet.push(segment(1n, 2));
+    quiet.push(segment(3n, 2));
+    for (let i = 8n; i <= 10n; i += 1n) busy.push(segment(i, 1));
+    expect(told).toEqual([[3n, 4n]]);
+    busy.push(segment(11n, 1));
+    expect(told.at(-1)).toEqual([5n, 4n]);
+    expect([quiet.find(4n), busy.first, budget.total]).toEqual([undefined, 8n, 40]);
+    quiet.push(segment(5n, 1));
+    expect([quiet.first, busy.first]).toEqual([5n, 9n]);
+    busy.clear();
+    busy.clear();
+    expect([busy.first, budget.total]).toEqual([12n, 10]);
   });
 
   test("W9: holds nothing that the log removed", () => {
-    const tail = new Tail(0n, 100);
+    const tail = tailOf(0n, 100);
     for (let i = 1n; i <= 7n; i += 2n) tail.push(segment(i, 2));
     tail.cut(6n);
-    expect([tail.first, tail.head, tail.bytes, tail.find(4n)]).toEqual([5n, 8n, 20, undefined]);
+    expect([tail.first, tail.head, tail.find(4n)]).toEqual([5n, 8n, undefined]);
     tail.cut(1n);
     expect(tail.first).toBe(5n);
     tail.cut(100n);
-    expect([tail.first, tail.head, tail.bytes]).toEqual([9n, 8n, 0]);
+    expect([tail.first, tail.head]).toEqual([9n, 8n]);
     tail.push(segment(9n, 1));
     expect(tail.find(9n)).toBeDefined();
   });
 
   test("holds nothing after the head moved without a segment", () => {
-    const tail = new Tail(0n, 100);
+    const tail = tailOf(0n, 100);
     tail.push(segment(1n, 2));
     tail.advance(5n);
-    expect([tail.first, tail.head, tail.bytes]).toEqual([6n, 5n, 0]);
+    expect([tail.first, tail.head]).toEqual([6n, 5n]);
     tail.advance(4n);
     expect(tail.head).toBe(5n);
   });
 
   test("W2: refuses a segment that does not follow the head", () => {
-    expect(() => new Tail(3n, 100).push(segment(5n, 1))).toThrow("does not follow head 3");
+    expect(() => tailOf(3n, 100).push(segment(5n, 1))).toThrow("does not follow head 3");
   });
 });

@@ -1,19 +1,23 @@
 import { assert, lastOffsetOf, type EncodedBatch, type Offset } from "@warren/protocol";
+import type { TailBudget, TailLease } from "./tail-budget.ts";
 
 /**
- * The newest segments of one log, in memory, bounded by bytes. Live consumers read here; who needs something older reads the log.
+ * The newest segments of one log, in memory, as many as the budget of all receivers allows. Live consumers read here; who needs something older reads the log.
  * **Invariant:** segments are consecutive and end at the head. Not safe to share between receivers.
  */
 export class Tail {
-  readonly #maxBytes: number;
+  readonly #budget: TailBudget;
+  readonly #shortened: () => void;
   #segments: EncodedBatch[] = [];
-  #bytes = 0;
+  #leases: TailLease[] = [];
   #head: Offset;
+  #pushing = false;
 
-  /** `maxBytes`: the newest segment is always kept, even when larger. */
-  constructor(head: Offset, maxBytes: number) {
+  /** `shortened`: segments went because another tail needed the budget, so `first` is another one. Called synchronously, while that one is pushed to; must not throw. */
+  constructor(head: Offset, budget: TailBudget, shortened: () => void) {
     this.#head = head;
-    this.#maxBytes = maxBytes;
+    this.#budget = budget;
+    this.#shortened = shortened;
   }
 
   get head(): Offset {
@@ -25,41 +29,36 @@ export class Tail {
     return this.#segments[0]?.firstOffset ?? this.#head + 1n;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Adds the segment that follows the head; drops the oldest ones above the bound. */
+  /** Adds the segment that follows the head; the oldest ones above the budget go, of this tail or of others. */
   push(segment: EncodedBatch): void {
     assert(segment.firstOffset === this.#head + 1n, `segment ${segment.firstOffset} does not follow head ${this.#head}`);
     this.#segments.push(segment);
-    this.#bytes += segment.bytes.length;
     this.#head = lastOffsetOf(segment);
-    this.#drop((_, rest) => this.#bytes > this.#maxBytes && rest > 0);
+    this.#pushing = true;
+    const lease = this.#budget.hold(segment.bytes.length, () => {
+      this.#drop(1);
+      if (!this.#pushing) this.#shortened();
+    });
+    this.#pushing = false;
+    this.#leases.push(lease);
   }
 
   /** Drops whole segments below an offset: the log does not have them any more either. */
   cut(beforeOffset: Offset): void {
-    this.#drop((oldest) => lastOffsetOf(oldest) < beforeOffset);
+    const kept = this.#segments.findIndex((segment) => lastOffsetOf(segment) >= beforeOffset);
+    this.#drop(kept < 0 ? this.#segments.length : kept);
   }
 
   /** The head moved by a segment that is not at hand: what was held no longer ends at the head. A lower head changes nothing. */
   advance(head: Offset): void {
     if (head <= this.#head) return;
-    this.#segments = [];
-    this.#bytes = 0;
+    this.clear();
     this.#head = head;
   }
 
-  /** Drops from the old end while `goes` says so of the oldest segment, with so many after it. */
-  #drop(goes: (oldest: EncodedBatch, rest: number) => boolean): void {
-    let drop = 0;
-    for (const segment of this.#segments) {
-      if (!goes(segment, this.#segments.length - 1 - drop)) break;
-      this.#bytes -= segment.bytes.length;
-      drop += 1;
-    }
-    if (drop > 0) this.#segments.splice(0, drop);
+  /** Holds nothing any more. */
+  clear(): void {
+    this.#drop(this.#segments.length);
   }
 
   /** The segment that holds `offset`, or undefined. */
@@ -75,5 +74,11 @@ export class Tail {
       else return segment;
     }
     return undefined;
+  }
+
+  #drop(count: number): void {
+    if (count === 0) return;
+    this.#segments.splice(0, count);
+    for (const lease of this.#leases.splice(0, count)) lease.release();
   }
 }

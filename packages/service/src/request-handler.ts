@@ -6,6 +6,7 @@ import { Limits, Times, type Logger } from "@warren/protocol";
 import { errorInterceptor } from "./connect-error.ts";
 import { mendMalformed } from "./mend-malformed.ts";
 import type { AnyRequest, AnyResponse } from "./plain-http.ts";
+import { createStreamWriter, streamWriter } from "./stream-writer.ts";
 import { strictJson } from "./strict-json.ts";
 
 /** More than an answer may have. */
@@ -52,7 +53,9 @@ export function createRequestHandler(options: RequestHandlerOptions): (request: 
 
 async function answer(handler: UniversalHandler, request: AnyRequest, response: AnyResponse, logger: Logger): Promise<void> {
   try {
-    const values = createContextValues().set(hangUp, () => cut(response));
+    const values = createContextValues()
+      .set(hangUp, () => cut(response))
+      .set(streamWriter, createStreamWriter(response));
     const call = universalRequestFromNodeRequest(request, response, undefined, values);
     await universalResponseToNodeResponse(await mendMalformed(await handler(strictJson(call))), response);
   } catch (error) {

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { connect } from "amqplib";
 import { ensureRabbitMq, freePorts, startPostgres, startRabbitMq } from "@warren/test-servers";
 
 /** Broker and archiver as processes, on real servers. */
@@ -13,16 +14,20 @@ export interface RealSystem {
   readonly brokerEnded: Promise<NodeJS.Signals | null>;
   /** SIGKILL, if it runs, and start again. `env`: more of its environment, this time. */
   restartBroker(env?: NodeJS.ProcessEnv): Promise<void>;
-  /** SIGKILL, and start again. */
+  /** SIGKILL, if it runs, and start again. */
   restartArchiver(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
  * Starts private servers (or uses those named by the environment), then archiver and broker. `main`: file of the built command `warren`. Throws when an app ends
- * while it starts.
+ * while it starts. With `archive: false` there is no archiver and no past: the exchange is made here, and events are stored once.
  */
-export async function startRealSystem(main: string, say: (line: string) => void): Promise<RealSystem> {
+export async function startRealSystem(
+  main: string,
+  say: (line: string) => void,
+  { archive = true }: { readonly archive?: boolean } = {},
+): Promise<RealSystem> {
   const [amqpGiven, databaseGiven] = [process.env["WARREN_AMQP_URL"], process.env["WARREN_DATABASE_URL"]];
   if (amqpGiven === undefined) ensureRabbitMq(say);
   say(
@@ -45,7 +50,7 @@ export async function startRealSystem(main: string, say: (line: string) => void)
       ...base,
       WARREN_DATABASE_URL: databaseUrl,
       WARREN_LISTEN: new URL(url).host,
-      ...(app === "broker" ? { WARREN_ARCHIVE_URL: archiverUrl } : {}),
+      ...(app === "broker" && archive ? { WARREN_ARCHIVE_URL: archiverUrl } : {}),
       ...more,
     };
     const child = spawn(process.execPath, [main, "serve", app], { env, stdio: ["ignore", "ignore", "inherit"] });
@@ -57,9 +62,14 @@ export async function startRealSystem(main: string, say: (line: string) => void)
     return child;
   }
 
-  say("starting archiver and broker as processes");
-  let archiver = await startApp("archiver");
-  while (!(await answers(`${archiverUrl}/readyz`))) await new Promise((resolve) => setTimeout(resolve, 50));
+  say(`starting ${archive ? "archiver and " : ""}broker as processes`);
+  let archiver: ChildProcess | undefined;
+  if (archive) {
+    archiver = await startApp("archiver");
+    while (!(await answers(`${archiverUrl}/readyz`))) await new Promise((resolve) => setTimeout(resolve, 50));
+  } else {
+    await makeExchange(amqpUrl, `${namespace}.events`);
+  }
   let broker = await startApp("broker");
   return {
     brokerUrl,
@@ -80,14 +90,22 @@ export async function startRealSystem(main: string, say: (line: string) => void)
       broker = await startApp("broker", env);
     },
     async restartArchiver() {
-      await end(archiver, "SIGKILL");
+      if (archiver !== undefined) await end(archiver, "SIGKILL");
       archiver = await startApp("archiver");
     },
     async stop() {
-      await Promise.all([end(broker, "SIGTERM"), end(archiver, "SIGTERM")]);
+      await Promise.all([end(broker, "SIGTERM"), archiver && end(archiver, "SIGTERM")]);
       await Promise.all([rabbitmq?.stop(), postgres?.stop()]);
     },
   };
+}
+
+/** As an archiver makes it. */
+async function makeExchange(amqpUrl: string, exchange: string): Promise<void> {
+  const connection = await connect(amqpUrl);
+  const channel = await connection.createChannel();
+  await channel.assertExchange(exchange, "topic", { durable: true });
+  await connection.close();
 }
 
 function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

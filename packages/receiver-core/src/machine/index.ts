@@ -1,3 +1,4 @@
+export type { PendingMessage } from "./batch.ts";
 export { stepConsumer } from "./consumer-machine.ts";
 export {
   asleep,

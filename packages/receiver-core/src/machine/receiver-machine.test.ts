@@ -1,12 +1,19 @@
 import type { EventSlice } from "@warren/protocol";
 import { describe, expect, test } from "vitest";
+import type { PendingMessage } from "./batch.ts";
 import { startReceiver, stepReceiver, unstoredBytes, type ReceiverInput, type ReceiverStep } from "./receiver-machine.ts";
 
 const slice = (id: string, size: number): EventSlice => ({ bytes: new Uint8Array(size), id, source: "s", type: "t", deduplicated: true });
+const message = (channel: number, tag: number, size: number): PendingMessage => ({
+  tag,
+  events: [slice(`${channel}-${tag}`, size)],
+  rejected: [],
+  bytes: size,
+});
 const delivered = (channel: number, tag: number, size = 10): ReceiverInput => ({
   kind: "delivered",
   channel,
-  message: { tag, events: [slice(`${channel}-${tag}`, size)], rejected: [], bytes: size },
+  messages: [message(channel, tag, size)],
 });
 const claimed: ReceiverInput = { kind: "claimed", claim: { epoch: 1n, headOffset: 0n, oldestOffset: 1n, logId: "log" } };
 const stored = (firstOffset: bigint, count: number): ReceiverInput => ({
@@ -20,6 +27,19 @@ function run(...inputs: readonly ReceiverInput[]): ReceiverStep {
 }
 
 describe("the write side of a receiver", () => {
+  test("W1: what came together is stored together, at once, and acked up to its last message", () => {
+    const { state, effects } = run(
+      claimed,
+      { kind: "opened", channel: 1 },
+      { kind: "delivered", channel: 1, messages: [message(1, 1, 10), message(1, 2, 20)] },
+    );
+    expect(effects).toMatchObject([{ kind: "append", events: [{ id: "1-1" }, { id: "1-2" }] }]);
+    expect(unstoredBytes(state)).toBe(30);
+    expect(stepReceiver(state, stored(1n, 2)).effects).toContainEqual({ kind: "ack", channel: 1, tag: 2 });
+    // Of a channel that closed meanwhile: nothing.
+    expect(stepReceiver(state, { kind: "delivered", channel: 2, messages: [message(2, 1, 10)] }).state).toBe(state);
+  });
+
   test("W8: gives back what it has not begun to store, stores and does not ack what it has, and goes on when there is room", () => {
     const begun = run(claimed, { kind: "opened", channel: 1 }, delivered(1, 1, 10), delivered(1, 2, 20), delivered(1, 3, 30));
     expect(unstoredBytes(begun.state)).toBe(60);

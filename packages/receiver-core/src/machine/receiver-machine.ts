@@ -50,7 +50,8 @@ export type ReceiverInput =
   | { readonly kind: "claimed"; readonly claim: Claim }
   | { readonly kind: "claim-failed" }
   | { readonly kind: "opened"; readonly channel: number }
-  | { readonly kind: "delivered"; readonly channel: number; readonly message: PendingMessage }
+  /** One message or more, in order: what came together is stored together. */
+  | { readonly kind: "delivered"; readonly channel: number; readonly messages: readonly PendingMessage[] }
   | { readonly kind: "closed"; readonly channel: number }
   | { readonly kind: "append-answered"; readonly result: AppendResult }
   | { readonly kind: "append-unknown" }
@@ -165,9 +166,9 @@ function stepRunning(state: ReceiverState, input: RunningInput): ReceiverStep {
       return nextBatch(
         {
           ...state,
-          deliveredTag: input.message.tag,
-          queue: [...state.queue, input.message],
-          queueBytes: state.queueBytes + input.message.bytes,
+          deliveredTag: input.messages.at(-1)?.tag ?? state.deliveredTag,
+          queue: state.queue.length === 0 ? input.messages : [...state.queue, ...input.messages],
+          queueBytes: input.messages.reduce((sum, { bytes }) => sum + bytes, state.queueBytes),
         },
         [],
       );

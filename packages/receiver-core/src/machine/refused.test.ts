@@ -33,7 +33,7 @@ class RefusingLog {
   }
 
   deliver(tag: number, ids: readonly string[], rejected: readonly QuarantinedEvent[] = []): void {
-    this.input({ kind: "delivered", channel: 1, message: { tag, events: ids.map(event), rejected, bytes: 1 } });
+    this.input({ kind: "delivered", channel: 1, messages: [{ tag, events: ids.map(event), rejected, bytes: 1 }] });
   }
 
   #append({ head, events, quarantined }: Extract<ReceiverEffect, { kind: "append" }>): AppendResult {
@@ -128,7 +128,7 @@ describe("an event that the database refuses", () => {
     };
     step({ kind: "claimed", claim });
     step({ kind: "opened", channel: 1 });
-    step({ kind: "delivered", channel: 1, message: { tag: 1, events: ids(2).map(event), rejected: [], bytes: 1 } });
+    step({ kind: "delivered", channel: 1, messages: [{ tag: 1, events: ids(2).map(event), rejected: [], bytes: 1 }] });
     expect(step({ kind: "append-answered", result: { kind: "refused", detail: "x" } })).toMatchObject([
       { kind: "append", events: { length: 1 } },
     ]);

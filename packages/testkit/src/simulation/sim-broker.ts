@@ -1,12 +1,17 @@
+import { TailBudget } from "@warren/replay";
 import { SimOffsets } from "./sim-offsets.ts";
 import { SimReceiver, type SimReceiverRow } from "./sim-receiver.ts";
 import type { World } from "./world.ts";
+
+/** Bytes that the tails of a broker hold: a few segments. */
+const tailBytes = 120;
 
 /** One broker process: a receiver for each config, and one writer of offsets. */
 export class SimBroker {
   readonly id: number;
   readonly offsets: SimOffsets;
   readonly receivers: readonly SimReceiver[];
+  readonly tails = new TailBudget(tailBytes);
   readonly #world: World;
   up = true;
 

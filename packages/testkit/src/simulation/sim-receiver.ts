@@ -4,6 +4,7 @@ import {
   startReceiver,
   stepReceiver,
   type Grant,
+  type PendingMessage,
   type ReceiverEffect,
   type ReceiverInput,
   type ReceiverState,
@@ -16,9 +17,6 @@ import type { SimDelivery, SimQueue } from "./sim-queue.ts";
 import { SimUpkeep, type UpkeepOwner } from "./sim-upkeep.ts";
 import { rule } from "./violation.ts";
 import type { World } from "./world.ts";
-
-/** Bytes that the tail of a receiver holds: a few segments. */
-const tailBytes = 80;
 
 /** A receiver in PostgreSQL and RabbitMQ, whoever writes it. */
 export interface SimReceiverRow {
@@ -40,7 +38,7 @@ export class SimReceiver {
   readonly #broker: SimBroker;
   readonly #row: SimReceiverRow;
   readonly names = new Map<string, SimName>();
-  readonly tail = new Tail(0n, tailBytes);
+  readonly tail: Tail;
   #state: ReceiverState;
   #channel = 0;
   #consuming = false;
@@ -52,6 +50,7 @@ export class SimReceiver {
     this.#world = world;
     this.#broker = broker;
     this.#row = row;
+    this.tail = new Tail(0n, broker.tails, () => this.#stored());
     // Restored, as the receiver manager does when it starts.
     for (const name of row.names) {
       const settled = world.consumers.settled(name);
@@ -102,21 +101,28 @@ export class SimReceiver {
     const { queue } = this.#row;
     if (!this.#consuming || !this.running) return;
     if (this.#channel === 0) return this.#open();
-    const delivery = queue.deliver(this.#broker.id);
-    if (delivery === undefined) return;
-    this.#delivered(delivery);
+    const first = queue.deliver(this.#broker.id);
+    if (first === undefined) return;
+    const deliveries = [first];
+    // Several may come in one read of the socket.
+    while (this.#world.random.chance(0.3)) {
+      const next = queue.deliver(this.#broker.id);
+      if (next === undefined) break;
+      deliveries.push(next);
+    }
+    this.#input({ kind: "delivered", channel: first.channel, messages: deliveries.map((delivery) => this.#unpack(delivery)) });
     // Other receivers may have used up the memory.
     if (this.#world.faults && this.#world.random.chance(0.02)) this.#input({ kind: "shed" });
   }
 
-  #delivered({ channel, tag, message }: SimDelivery): void {
+  #unpack({ tag, message }: SimDelivery): PendingMessage {
     // A pack carries events for others too.
     const events = message.slices.filter(({ event }) => this.#row.queue.types.has(event.type));
     if (message.slices.length > 1) this.#world.cover("pack");
     const rejected =
       message.spoiled === undefined ? [] : [{ reason: "malformed", detail: message.spoiled, bytes: new Uint8Array(1) } as const];
     const bytes = events.reduce((sum, event) => sum + event.bytes.length, 0);
-    this.#input({ kind: "delivered", channel, message: { tag, events, rejected, bytes } });
+    return { tag, events, rejected, bytes };
   }
 
   /** Makes the queue when it is not there: W9, what may be missing is recorded first. */

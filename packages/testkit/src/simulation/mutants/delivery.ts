@@ -92,8 +92,13 @@ export const delivery = [
   ...mutantsOf("packages/replay/dist/tail.js", {
     "tail-with-a-hole": {
       bug: "a tail keeps its segments when the head moves without one",
-      find: `if (head <= this.#head) return; this.#segments = []; this.#bytes = 0;`,
+      find: `if (head <= this.#head) return; this.clear();`,
       replace: `if (head <= this.#head) return;`,
+    },
+    "tail-shortened-unsaid": {
+      bug: "a tail that others shorten does not tell its receiver",
+      find: `if (!this.#pushing) this.#shortened();`,
+      replace: ``,
     },
     "tail-begins-too-low": {
       bug: "an empty tail says that it holds the head",

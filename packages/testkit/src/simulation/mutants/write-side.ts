@@ -27,8 +27,9 @@ export const writeSide = [
       find: `case "delivered": if (input.channel !== state.channel) return { state, effects: [] };`,
       replace: `case "delivered": if (input.channel !== state.channel) return { state, effects: [] };
         const seen = state.seen ?? new Set();
-        input = { ...input, message: { ...input.message, events: input.message.events.filter(({ id }) => !seen.has(id)) } };
-        state = { ...state, seen: new Set([...seen, ...input.message.events.map(({ id }) => id)]) };`,
+        const ids = input.messages.flatMap(({ events }) => events.map(({ id }) => id));
+        input = { ...input, messages: input.messages.map((each) => ({ ...each, events: each.events.filter(({ id }) => !seen.has(id)) })) };
+        state = { ...state, seen: new Set([...seen, ...ids]) };`,
     },
     "two-appends": {
       bug: "a second append is sent while one is under way",
