@@ -42,8 +42,8 @@ export const Limits = {
   publishEvents: 1000,
   /** Messages RabbitMQ may send ahead of our acks. Quorum queues take at most 2 000. */
   prefetch: 500,
-  /** One chunk read from a log for one consumer: bounds memory per reader. */
-  chunkEvents: 500,
+  /** One chunk read from a log for one consumer, which holds at most two: one is read while the other is sent. */
+  chunkEvents: 4_000,
   chunkBytes: 1024 * 1024,
   /** Delivered and not stored, over all receivers of a process. */
   unstoredBytes: 256 * 1024 * 1024,

@@ -3,7 +3,7 @@ import { Limits, type Offset } from "@warren/protocol";
 
 /** Bounds of one chunk. */
 export interface ChunkSize {
-  /** Default 500. */
+  /** Default 4 000. */
   readonly events?: number | undefined;
   /** Default 1 MiB. */
   readonly bytes?: number | undefined;

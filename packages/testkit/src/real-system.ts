@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { connect } from "amqplib";
 import { ensureRabbitMq, freePorts, startPostgres, startRabbitMq } from "@warren/test-servers";
+import { createAmqpTransport } from "@warren/transport/amqp";
 
 /** Broker and archiver as processes, on real servers. */
 export interface RealSystem {
@@ -102,10 +102,9 @@ export async function startRealSystem(
 
 /** As an archiver makes it. */
 async function makeExchange(amqpUrl: string, exchange: string): Promise<void> {
-  const connection = await connect(amqpUrl);
-  const channel = await connection.createChannel();
-  await channel.assertExchange(exchange, "topic", { durable: true });
-  await connection.close();
+  const transport = createAmqpTransport({ url: amqpUrl, connectionName: "warren testkit" });
+  await transport.ensureExchange({ name: exchange, mode: "declare" });
+  await transport.close();
 }
 
 function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

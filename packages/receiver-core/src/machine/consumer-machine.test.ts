@@ -24,7 +24,7 @@ describe("stepConsumer()", () => {
   test("I1: sends each offset once, in order, whatever a chunk holds", () => {
     const driver = new Driver().awake({ settled: settled(5n), head: 12n, tailFirst: 13n });
     driver.do(pull);
-    expect(driver.do(segments(segment(1n, 3), segment(4n, 4), segment(8n, 2)))).toEqual(["batch 6-7"]);
+    expect(driver.do(segments(segment(1n, 3), segment(4n, 4), segment(8n, 2)))).toEqual(["batch 6-7", "read-log after 9"]);
     expect(driver.do(pull)).toEqual(["batch 8-9"]);
     // What the buffer does not hold consecutively is read again, never jumped over.
     driver.do(pull);
@@ -47,9 +47,42 @@ describe("stepConsumer()", () => {
   test("I2: makes at most one frame of events per wish", () => {
     const driver = new Driver().awake({ head: 9n, tailFirst: 10n });
     driver.do(pull);
-    expect(driver.do(segments(segment(1n, 3), segment(4n, 3)))).toEqual(["batch 1-3"]);
+    expect(driver.do(segments(segment(1n, 3), segment(4n, 3)))).toEqual(["batch 1-3", "read-log after 6"]);
     expect(driver.do({ kind: "stored", head: 10n, tailFirst: 10n }, { kind: "ping", sessionId: "s" })).toEqual([]);
     expect(driver.do(pull)).toEqual(["batch 4-6"]);
+  });
+
+  test("I1, I2: the next chunk is read while this one is sent; what comes early waits", () => {
+    const driver = new Driver().awake({ head: 40n, tailFirst: 31n });
+    driver.do(pull);
+    const chunk = [segment(1n, 2), segment(3n, 2), segment(5n, 2), segment(7n, 2), segment(9n, 2)];
+    expect(driver.do(segments(...chunk), pull)).toEqual(["batch 1-2", "batch 3-4"]);
+    // Half of it is sent: one read, not one for each frame.
+    expect(driver.do(pull)).toEqual(["batch 5-6", "read-log after 10"]);
+    expect(driver.do(pull, segments(segment(11n, 10)))).toEqual(["batch 7-8"]);
+    expect(driver.do(pull, pull)).toEqual(["batch 9-10", "read-log after 20", "batch 11-20"]);
+    expect(driver.do(ack(20n))).toEqual(["save 20 as 1"]);
+  });
+
+  test("I1, W9: a gap that is met while reading ahead is told after what lies before it, in its own frame", () => {
+    const driver = new Driver().awake({ head: 40n, tailFirst: 31n });
+    const gap = { kind: "pruned", firstOffset: 5n, lastOffset: 30n, reason: "age" } as const;
+    const pruned = { kind: "pruned", sessionId: "s", gap } as const;
+    expect(driver.do(pull, segments(segment(1n, 2), segment(3n, 2)))).toEqual(["read-log after 0", "batch 1-2", "read-log after 4"]);
+    expect(driver.do(pruned)).toEqual([]);
+    // Nobody asks yet; then it is met again.
+    expect(driver.do(pull, pruned)).toEqual(["batch 3-4", "read-log after 4"]);
+    expect(driver.do(pull)).toEqual(["read-log after 4"]);
+    expect(driver.do(pruned)).toEqual(["gap 5-30"]);
+    expect(driver.do(pull)).toEqual(["read-tail 31"]);
+  });
+
+  test("W11: what is read ahead while the store is away is asked again, and does not hold up what was read", () => {
+    const driver = new Driver().awake({ head: 40n, tailFirst: 31n });
+    driver.do(pull, segments(segment(1n, 2), segment(3n, 2)));
+    expect(driver.do({ kind: "read-failed", sessionId: "s", error: away })).toEqual(["retry-read s"]);
+    expect(driver.do(pull, pull)).toEqual(["batch 3-4"]);
+    expect(driver.do({ kind: "read-retry", sessionId: "s" })).toEqual(["read-log after 4"]);
   });
 
   test("I3: waits for acks when max_in_flight is reached", () => {
@@ -79,7 +112,7 @@ describe("stepConsumer()", () => {
     const gap = { kind: "pruned", firstOffset: 1n, lastOffset: 990n, reason: "age" } as const;
     expect(driver.do({ kind: "pruned", sessionId: "s", gap })).toEqual(["gap 1-990"]);
     expect(driver.do(pull)).toEqual(["read-log after 990"]);
-    expect(driver.do(segments(segment(985n, 10)))).toEqual(["batch 991-992"]);
+    expect(driver.do(segments(segment(985n, 10)))).toEqual(["batch 991-992", "read-log after 994"]);
     expect(driver.do(ack(992n), pull)).toEqual(["save 992 as 1", "batch 993-994"]);
   });
 

@@ -71,8 +71,10 @@ function stepAwake(state: ConsumerState, input: AwakeInput, now: number): Consum
     case "stored":
       return merge(state, flow({ ...awake, head: input.head, tailFirst: input.tailFirst }, now));
     case "segments":
-      return merge(state, flow({ ...awake, reading: false, readAttempt: 0, buffer: input.segments }, now));
+      return merge(state, flow({ ...awake, reading: false, readAttempt: 0, buffer: [...awake.buffer, ...input.segments] }, now));
     case "pruned": {
+      // Read ahead: it is met, and told, when what is held has been sent and the stream asks for more.
+      if (!awake.pulling || awake.buffer.length > 0) return merge(state, { awake: { ...awake, reading: false }, effects: [] });
       const { firstOffset } = input.gap;
       // As with events: what another broker stored, and pruned, may follow a place that was not heard of here.
       const lastOffset = input.gap.lastOffset < awake.head ? input.gap.lastOffset : awake.head;

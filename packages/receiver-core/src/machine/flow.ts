@@ -36,7 +36,7 @@ export function flow(given: Awake, now: number): FlowStep {
 }
 
 function events(given: Awake, now: number): FlowStep {
-  if (!given.pulling || given.reading || given.paused !== undefined) return { awake: given, effects: [] };
+  if (!given.pulling || given.paused !== undefined || (given.reading && !holdsNext(given))) return { awake: given, effects: [] };
   const side = nextSide(given.sides);
   if (side !== undefined) return emit({ ...given, sides: sideSent(given.sides, side) }, { kind: "side", side }, now);
   const awake = passSettled(given);
@@ -55,6 +55,12 @@ function events(given: Awake, now: number): FlowStep {
     return sendEvents({ ...awake, buffer }, segment, room, until, now);
   }
   return read({ ...awake, buffer: [] }, now);
+}
+
+/** What was read ahead holds the next event, so it need not be waited for. */
+function holdsNext({ buffer, next }: Awake): boolean {
+  const last = buffer.at(-1);
+  return last !== undefined && lastOffsetOf(last) >= next;
 }
 
 /** W5: what `opened` listed as settled is not sent. */
@@ -106,8 +112,23 @@ function sendEvents(awake: Awake, segment: EncodedBatch, room: number, until: Of
     sent: addSent(awake.sent, { first: awake.next, last: awake.next + BigInt(to - from - 1), bytes }, maxInFlightBytes),
     starved: false,
   };
-  return emit(sent, { kind: "batch", batch: segment, from, to }, now);
+  const { awake: emitted, effects } = emit(sent, { kind: "batch", batch: segment, from, to }, now);
+  const ahead = readAhead(emitted);
+  return { awake: ahead.awake, effects: [...effects, ...ahead.effects] };
 }
+
+/** While a chunk is sent the next one is read: at most one of each in memory. */
+function readAhead(awake: Awake): FlowStep {
+  // A live one has to say first that it fell behind.
+  if (awake.reading || awake.mode === "live" || awake.buffer.length > readAheadSegments) return { awake, effects: [] };
+  const last = awake.buffer.at(-1);
+  const afterOffset = last === undefined ? awake.next - 1n : lastOffsetOf(last);
+  if (planRead(afterOffset + 1n, awake) !== "log") return { awake, effects: [] };
+  return { awake: { ...awake, reading: true }, effects: [{ kind: "read-log", sessionId: awake.session.sessionId, afterOffset }] };
+}
+
+/** With so many segments left to be sent, or fewer, more are read. */
+const readAheadSegments = 2;
 
 /** How far from `from` a batch may go: at least one event, else at most `maxBytes`. */
 function fit(segment: EncodedBatch, from: number, to: number, maxBytes: number): number {

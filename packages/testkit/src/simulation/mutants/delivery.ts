@@ -10,8 +10,8 @@ export const delivery = [
     },
     "frame-from-the-start": {
       bug: "a frame repeats what of its segment was sent before",
-      find: `return emit(sent, { kind: "batch", batch: segment, from, to }, now);`,
-      replace: `return emit(sent, { kind: "batch", batch: segment, from: 0, to }, now);`,
+      find: `emit(sent, { kind: "batch", batch: segment, from, to }, now);`,
+      replace: `emit(sent, { kind: "batch", batch: segment, from: 0, to }, now);`,
     },
     "settled-sent-again": {
       bug: "a frame goes on into what is settled",
