@@ -8,6 +8,7 @@ export { backoffDelay } from "./backoff.ts";
 export { decodedToSend, batchBytes, encodeBatch, type Codec } from "./encode-batch.ts";
 export { lastOffsetOf, type EncodedBatch, type Offset } from "./encoded-batch.ts";
 export { QuarantineReasons, type EventSlice, type QuarantinedEvent, type QuarantineReason } from "./event-slice.ts";
+export { EventEncoder } from "./event-encoder.ts";
 export { decodeEvent, encodeEvent, toEvent } from "./event.ts";
 export { recordedAtOf, StoredEvent, type RecordedEvent } from "./recorded-event.ts";
 export { Limits, Times } from "./limits.ts";

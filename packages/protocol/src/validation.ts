@@ -6,6 +6,13 @@ const patternWord = /^(?:[A-Za-z0-9_-]+|\*|#)$/;
 /** The most that AMQP takes in a short string. */
 const shortStringBytes = 255;
 const typeWord = /^[A-Za-z0-9_-]+$/;
+/** Types that are right at a glance: ASCII words, fewer than may be. */
+const plainType = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){0,15}$/;
+
+/** Whether a text has more bytes than allowed; it is encoded only when that is not clear from its length. */
+function isLonger(text: string, limit: number): boolean {
+  return text.length > limit || (text.length * 3 > limit && utf8.encode(text).length > limit);
+}
 
 /** Throws NAME_INVALID unless `name` is 1 to 200 bytes of NFC text without control characters, line separators or outer spaces. */
 export function checkConsumerName(name: string): void {
@@ -94,6 +101,7 @@ export function checkEventToPublish(event: EventAttributes): void {
 
 function wrongType(type: string): string | undefined {
   if (typeof type !== "string") return `type is a ${typeof type}; give one like "order.created"`;
+  if (type.length <= Limits.typeBytes && plainType.test(type)) return undefined;
   const words = type.split(".");
   if (type === "") return 'type is empty; give one like "order.created"';
   if (utf8.encode(type).length > Limits.typeBytes) return `type has more than ${Limits.typeBytes} bytes`;
@@ -108,12 +116,15 @@ function wrongAttributes(event: EventAttributes): string | undefined {
   if (event.source === "") return 'source is empty; give one like "/shop/orders"';
   if (event.id === "") return "id is empty";
   const { id, source, subject, dataContentType, dataSchema, partitionKey } = event;
-  for (const [name, value] of Object.entries({ id, source, subject, dataContentType, dataSchema, partitionKey })) {
-    // A message id and a content type are AMQP short strings.
-    const limit = name === "id" || name === "dataContentType" ? shortStringBytes : Limits.attributeBytes;
-    const wrong = wrongText(name, value, limit);
-    if (wrong !== undefined) return wrong;
-  }
+  // A message id and a content type are AMQP short strings.
+  const wrong =
+    wrongText("id", id, shortStringBytes) ??
+    wrongText("source", source, Limits.attributeBytes) ??
+    wrongText("subject", subject, Limits.attributeBytes) ??
+    wrongText("dataContentType", dataContentType, shortStringBytes) ??
+    wrongText("dataSchema", dataSchema, Limits.attributeBytes) ??
+    wrongText("partitionKey", partitionKey, Limits.attributeBytes);
+  if (wrong !== undefined) return wrong;
   // What AMQP clients make of bytes that are not UTF-8: a receiver could not tell it from a garbled id.
   if (id.includes("\uFFFD")) return "id has the replacement character U+FFFD";
   return event.body.case === "text" && !event.body.value.isWellFormed() ? "the data is not valid Unicode; send it as bytes" : undefined;
@@ -122,13 +133,15 @@ function wrongAttributes(event: EventAttributes): string | undefined {
 function wrongText(name: string, value: string, limit: number): string | undefined {
   // A program without types may give anything.
   if (typeof value !== "string") return `${name} is a ${typeof value}, not a text`;
+  if (value === "") return undefined;
   if (!value.isWellFormed()) return `${name} is not valid Unicode`;
   if (value.includes("\0")) return `${name} has a NUL character`;
-  return utf8.encode(value).length > limit ? `${name} has more than ${limit} bytes` : undefined;
+  return isLonger(value, limit) ? `${name} has more than ${limit} bytes` : undefined;
 }
 
 function wrongExtensions(extensions: Readonly<Record<string, string>>): string | undefined {
   const entries = Object.entries(extensions);
+  if (entries.length === 0) return undefined;
   if (entries.length > Limits.extensionCount) return `${entries.length} extensions, at most ${Limits.extensionCount} are allowed`;
   let bytes = 0;
   for (const [name, value] of entries) {

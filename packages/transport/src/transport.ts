@@ -96,6 +96,8 @@ export interface MessagePublisher {
    * reconnect: unconfirmed messages are sent again, first and in order. After `confirmTimeoutMs` without a confirm: `indeterminate`.
    */
   publish(message: OutgoingMessage): Promise<PublishOutcome>;
+  /** The same without a promise: `settled` is called once, and must not throw. */
+  send(message: OutgoingMessage, settled: (outcome: PublishOutcome) => void): void;
   /** Bytes of bodies not settled yet. */
   readonly pendingBytes: number;
   /** Waits until every message settled, then closes. Twice is fine. */

@@ -17,7 +17,7 @@ export function brokerSender(brokerUrl: string): Sender {
     defaultTimeoutMs: Times.publishConfirmMs + 5_000,
   });
   const client = createClient(PublishService, transport);
-  let last: Promise<unknown> = Promise.resolve();
+  let last: Promise<void> = Promise.resolve();
   const closing = new AbortController();
 
   async function call(events: readonly OutgoingEvent[]): Promise<readonly EventOutcome[]> {
@@ -41,15 +41,12 @@ export function brokerSender(brokerUrl: string): Sender {
   }
 
   return {
-    async send(events) {
-      const results: EventOutcome[] = [];
-      for (let from = 0; from < events.length; from += Limits.publishEvents) {
-        const part = events.slice(from, from + Limits.publishEvents);
-        const next = last.then(() => call(part));
-        last = next;
-        results.push(...(await next));
-      }
-      return results;
+    next: ({ length }, underWay) => (underWay > 0 ? 0 : Math.min(length, Limits.publishEvents)),
+    send(events, settled) {
+      last = call(events).then((outcomes) => {
+        events.forEach((each, index) => each.settle(outcomes[index] ?? missing()));
+        settled();
+      });
     },
     async close() {
       closing.abort(new WarrenError("TRANSPORT_UNAVAILABLE", "the publisher was closed before the broker answered"));
@@ -57,6 +54,11 @@ export function brokerSender(brokerUrl: string): Sender {
       sessionManager.abort();
     },
   };
+}
+
+function missing(): EventOutcome {
+  const error = new WarrenError("OUTCOME_UNKNOWN", "no outcome was told; publish the same id again, it is stored once");
+  return { kind: "indeterminate", error };
 }
 
 function toOutcome({ status, code, message }: Outcome): EventOutcome {

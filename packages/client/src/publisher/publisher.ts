@@ -1,6 +1,7 @@
-import { encodeEvent, Limits, toEvent, WarrenError, type NewEvent } from "@warren/protocol";
+import { EventEncoder, Limits, toEvent, WarrenError, type EventSlice, type NewEvent } from "@warren/protocol";
+import type { Event } from "@warren/protocol/v1";
 import type { Transport } from "@warren/transport";
-import { uuidv7 } from "uuidv7";
+import { V7Generator } from "uuidv7";
 import { amqpSender, openAmqp } from "./amqp-sender.ts";
 import { brokerSender } from "./broker-sender.ts";
 import type { EventOutcome, OutgoingEvent, Sender } from "./sender.ts";
@@ -47,13 +48,6 @@ export interface Publisher extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-interface Waiting extends OutgoingEvent {
-  readonly settle: (outcome: EventOutcome) => void;
-}
-
-/** Packs under way at once: what is published meanwhile is the next pack, so that a busy publisher packs more and an idle one never waits. */
-const packsUnderWay = 8;
-
 /** Makes a publisher. Connects on first use. */
 export function createPublisher(options: PublisherOptions): Publisher {
   return new BatchingPublisher(options);
@@ -61,33 +55,58 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
 class BatchingPublisher implements Publisher {
   readonly #options: PublisherOptions;
-  #sender: Promise<Sender> | undefined;
-  #waiting: Waiting[] = [];
+  readonly #encoder = new EventEncoder();
+  readonly #newId = idSource();
+  #opening: Promise<Sender> | undefined;
+  #sender: Sender | undefined;
+  /** In the order in which they were published. */
+  #waiting: OutgoingEvent[] = [];
+  /** Messages. */
   #underWay = 0;
   #bytes = 0;
   #scheduled = false;
   #closed = false;
   #idle: (() => void)[] = [];
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    this.#sendWaiting();
+  };
+  readonly #settled = (): void => {
+    this.#underWay -= 1;
+    // What waits goes out when those who were told now have published more.
+    this.#schedule();
+    this.#checkIdle();
+  };
 
   constructor(options: PublisherOptions) {
     this.#options = options;
   }
 
-  async publish(event: NewEvent): Promise<PublishResult> {
-    const [outcome] = await this.publishAll([event]);
-    if (outcome === undefined) throw new WarrenError("ILLEGAL_STATE", "an event without an outcome");
-    if (outcome.kind === "ok") return { id: outcome.id };
-    const { code, message } = outcome.error;
-    throw new WarrenError(code, message.includes(outcome.id) ? message : `${message} (event ${outcome.id})`, { cause: outcome.error });
+  publish(event: NewEvent): Promise<PublishResult> {
+    return new Promise((resolve, reject) => {
+      const id = event.id ?? this.#newId();
+      this.#enqueue(event, id, (outcome) => {
+        if (outcome.kind === "ok") resolve({ id });
+        else reject(withId(outcome.error, id));
+      });
+    });
   }
 
   publishAll(events: readonly NewEvent[]): Promise<readonly PublishOutcomeOf[]> {
-    return Promise.all(
-      events.map(async (event) => {
-        const id = event.id ?? uuidv7();
-        return { id, ...(await this.#enqueue(event, id)) };
-      }),
-    );
+    if (events.length === 0) return Promise.resolve([]);
+    return new Promise((resolve) => {
+      const outcomes: PublishOutcomeOf[] = [];
+      outcomes.length = events.length;
+      let unknown = events.length;
+      events.forEach((event, index) => {
+        const id = event.id ?? this.#newId();
+        this.#enqueue(event, id, (outcome) => {
+          outcomes[index] = { id, ...outcome };
+          unknown -= 1;
+          if (unknown === 0) resolve(outcomes);
+        });
+      });
+    });
   }
 
   async drain(): Promise<void> {
@@ -98,71 +117,80 @@ class BatchingPublisher implements Publisher {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const error = new WarrenError("CLOSED", "the publisher was closed; the event was not sent");
-    for (const { settle } of this.#waiting.splice(0)) settle({ kind: "rejected", error });
-    this.#checkIdle();
-    await (await this.#sender?.catch(() => undefined))?.close();
+    this.#rejectWaiting(new WarrenError("CLOSED", "the publisher was closed; the event was not sent"));
+    await (await this.#opening?.catch(() => undefined))?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.drain();
   }
 
-  #enqueue(event: NewEvent, id: string): Promise<EventOutcome> {
-    const reject = (error: WarrenError): Promise<EventOutcome> => Promise.resolve({ kind: "rejected", error });
+  #enqueue(event: NewEvent, id: string, told: (outcome: EventOutcome) => void): void {
+    const reject = (error: WarrenError): void => told({ kind: "rejected", error });
     if (this.#closed) return reject(new WarrenError("CLOSED", "the publisher was closed"));
-    let outgoing: OutgoingEvent;
+    let message: Event;
+    let slice: EventSlice;
     try {
-      const message = toEvent(event, { id, now: new Date() });
-      outgoing = { event: message, slice: encodeEvent(message) };
+      message = toEvent(event, { id, now: new Date() });
+      slice = this.#encoder.encode(message);
     } catch (error) {
       return reject(
         error instanceof WarrenError ? error : new WarrenError("EVENT_INVALID", `event ${id} cannot be encoded`, { cause: error }),
       );
     }
-    const size = outgoing.slice.bytes.length;
+    const size = slice.bytes.length;
     if (this.#bytes + size > Limits.publisherBufferBytes && this.#bytes > 0) {
       const text = `${this.#bytes} bytes wait to be confirmed; await the events under way, or publish again later`;
       return reject(new WarrenError("BUFFER_FULL", text));
     }
     this.#bytes += size;
-    const { promise, resolve } = Promise.withResolvers<EventOutcome>();
     const settle = (outcome: EventOutcome): void => {
       this.#bytes -= size;
-      resolve(outcome);
+      told(outcome);
     };
-    this.#waiting.push({ ...outgoing, settle });
+    this.#waiting.push({ event: message, slice, settle });
     this.#schedule();
-    return promise;
+    return undefined;
   }
 
   /** At the end of this turn of the event loop: what is published together travels together. */
   #schedule(): void {
-    if (this.#scheduled || this.#underWay >= packsUnderWay || this.#waiting.length === 0) return;
+    if (this.#scheduled || this.#waiting.length === 0) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      void this.#send(this.#waiting.splice(0));
-    });
+    queueMicrotask(this.#flush);
   }
 
-  async #send(batch: readonly Waiting[]): Promise<void> {
-    if (batch.length === 0) return;
-    this.#underWay += 1;
-    try {
-      this.#sender ??= this.#open();
-      const outcomes = await (await this.#sender).send(batch);
-      batch.forEach(({ settle }, index) => settle(outcomes[index] ?? missing()));
-    } catch (error) {
-      this.#sender = undefined;
-      const failure =
-        error instanceof WarrenError
-          ? error
-          : new WarrenError("TRANSPORT_UNAVAILABLE", "cannot open the way to RabbitMQ", { cause: error });
-      for (const { settle } of batch) settle({ kind: "rejected", error: failure });
+  #sendWaiting(): void {
+    const sender = this.#sender;
+    if (sender === undefined) return this.#connect();
+    for (;;) {
+      const count = this.#waiting.length === 0 ? 0 : sender.next(this.#waiting, this.#underWay);
+      if (count === 0) return undefined;
+      this.#underWay += 1;
+      sender.send(this.#waiting.splice(0, count), this.#settled);
     }
-    this.#underWay -= 1;
-    this.#schedule();
+  }
+
+  /** What waits is sent when there is a way; without one it is rejected, and what is published later tries again. */
+  #connect(): void {
+    if (this.#opening !== undefined || this.#closed) return;
+    const opening = this.#open();
+    this.#opening = opening;
+    opening.then(
+      (sender) => {
+        this.#sender = sender;
+        this.#sendWaiting();
+      },
+      (error: unknown) => {
+        this.#opening = undefined;
+        const text = "cannot open the way to RabbitMQ";
+        this.#rejectWaiting(error instanceof WarrenError ? error : new WarrenError("TRANSPORT_UNAVAILABLE", text, { cause: error }));
+      },
+    );
+  }
+
+  #rejectWaiting(error: WarrenError): void {
+    for (const { settle } of this.#waiting.splice(0)) settle({ kind: "rejected", error });
     this.#checkIdle();
   }
 
@@ -179,9 +207,23 @@ class BatchingPublisher implements Publisher {
   }
 }
 
-function missing(): EventOutcome {
-  return {
-    kind: "indeterminate",
-    error: new WarrenError("OUTCOME_UNKNOWN", "no outcome was told; publish the same id again, it is stored once"),
+function withId(error: WarrenError, id: string): WarrenError {
+  const { code, message } = error;
+  return new WarrenError(code, message.includes(id) ? message : `${message} (event ${id})`, { cause: error });
+}
+
+/** Makes UUIDv7s. Random numbers are drawn for many at once: one call costs as much as an event. */
+function idSource(): () => string {
+  const numbers = new Uint32Array(1024);
+  let next = numbers.length;
+  const nextUint32 = (): number => {
+    if (next === numbers.length) {
+      crypto.getRandomValues(numbers);
+      next = 0;
+    }
+    next += 1;
+    return numbers[next - 1] ?? 0;
   };
+  const generator = new V7Generator({ nextUint32 });
+  return () => generator.generate().toString();
 }

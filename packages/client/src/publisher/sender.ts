@@ -8,10 +8,15 @@ export type EventOutcome = { readonly kind: "ok" } | { readonly kind: "rejected"
 export interface OutgoingEvent {
   readonly event: Event;
   readonly slice: EventSlice;
+  /** Tells what became of it, once. */
+  readonly settle: (outcome: EventOutcome) => void;
 }
 
-/** A way to RabbitMQ: sends consecutive events and says what became of each, in the same order. Order of calls is order on the wire. Never rejects. */
+/** A way to RabbitMQ. Order of calls is order on the wire. */
 export interface Sender {
-  send(events: readonly OutgoingEvent[]): Promise<readonly EventOutcome[]>;
+  /** How many of the events that wait the next message takes; 0: none now, ask again when a message was settled. `underWay`: messages not settled yet. */
+  next(waiting: readonly OutgoingEvent[], underWay: number): number;
+  /** Sends them as one message; settles each, then calls `settled`. Never throws. */
+  send(events: readonly OutgoingEvent[], settled: () => void): void;
   close(): Promise<void>;
 }

@@ -23,6 +23,15 @@ export interface PackedMessage {
   readonly count: number;
 }
 
+/** One pack of these events, which must fit: see `packEnd`. */
+export function packOf(events: readonly EventSlice[]): PackedMessage {
+  const [first] = events;
+  const routingKey = first?.type ?? "";
+  const mixed = events.some(({ type }) => type !== routingKey);
+  const cc = mixed ? [...new Set(events.map(({ type }) => type))].slice(1) : [];
+  return { routingKey, cc, body: joinSlices(events).bytes, count: events.length };
+}
+
 /**
  * Cuts consecutive events into packs: at most 64 KiB or one event, at most 200 events, at most 16 types beside the first.
  * The order is kept; each event is in exactly one pack.
@@ -30,26 +39,32 @@ export interface PackedMessage {
 export function packEvents(events: readonly EventSlice[]): readonly PackedMessage[] {
   const packs: PackedMessage[] = [];
   for (let from = 0; from < events.length;) {
-    const to = packEnd(events, from);
-    const part = events.slice(from, to);
-    const [routingKey = "", ...cc] = new Set(part.map(({ type }) => type));
-    packs.push({ routingKey, cc, body: joinSlices(part).bytes, count: part.length });
+    const to = packEnd(events, from, itself);
+    packs.push(packOf(events.slice(from, to)));
     from = to;
   }
   return packs;
 }
 
+const itself = (event: EventSlice): EventSlice => event;
+
 /** Where the pack that begins at `from` ends. */
-export function packEnd(events: readonly EventSlice[], from: number): number {
-  const types = new Set<string>();
+export function packEnd<T>(events: readonly T[], from: number, sliceOf: (event: T) => Pick<EventSlice, "type" | "bytes">): number {
+  let types: Set<string> | undefined;
+  let type: string | undefined;
   let bytes = 0;
   let to = from;
   for (; to < events.length && to - from < Limits.packEvents; to += 1) {
     const event = events[to];
     if (event === undefined) break;
-    types.add(event.type);
-    bytes += event.bytes.length;
-    if (to > from && (bytes > Limits.packBytes || types.size > Limits.packCcTypes + 1)) break;
+    const slice = sliceOf(event);
+    bytes += slice.bytes.length;
+    if (to > from && bytes > Limits.packBytes) break;
+    type ??= slice.type;
+    if (slice.type === type) continue;
+    types ??= new Set([type]);
+    types.add(slice.type);
+    if (types.size > Limits.packCcTypes + 1) break;
   }
   return to;
 }

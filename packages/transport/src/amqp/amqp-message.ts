@@ -50,21 +50,33 @@ function toValue(value: unknown): HeaderValue {
 
 /** Options of a message to publish: persistent and mandatory always. `seq` comes back with a returned message. */
 export function toPublishOptions(message: OutgoingMessage, seq: number): Options.Publish {
-  const { contentType, messageId, appId, timestamp, cc } = message;
+  const { contentType, messageId, appId, timestamp, cc, headers } = message;
+  // What is undefined, amqplib leaves out.
   return {
     persistent: true,
     mandatory: true,
     correlationId: String(seq),
-    headers: Object.fromEntries([...message.headers].map(([name, value]) => [name, fromValue(value)])),
-    ...(contentType === undefined ? {} : { contentType }),
-    ...(messageId === undefined ? {} : { messageId }),
-    ...(appId === undefined ? {} : { appId }),
-    ...(timestamp === undefined ? {} : { timestamp }),
-    ...(cc === undefined || cc.length === 0 ? {} : { CC: [...cc] }),
-  };
+    headers: headers.size === 0 ? noHeaders : toTable(headers),
+    contentType,
+    messageId,
+    appId,
+    timestamp,
+    CC: cc === undefined || cc.length === 0 ? undefined : [...cc],
+  } as Options.Publish;
+}
+
+const noHeaders = {};
+
+/** Own keys only: a header may be called __proto__. */
+function toTable(headers: ReadonlyMap<unknown, HeaderValue>): Record<string, unknown> {
+  const table: Record<string, unknown> = {};
+  for (const [name, value] of headers) {
+    if (name === "__proto__") Object.defineProperty(table, name, { value: fromValue(value), enumerable: true });
+    else table[String(name)] = fromValue(value);
+  }
+  return table;
 }
 
 function fromValue(value: HeaderValue): unknown {
-  if (value instanceof Map) return Object.fromEntries([...value].map(([name, item]) => [String(name), fromValue(item as HeaderValue)]));
-  return value;
+  return value instanceof Map ? toTable(value as ReadonlyMap<unknown, HeaderValue>) : value;
 }

@@ -25,14 +25,20 @@ export interface AmqpPublisherDeps {
 interface Pending {
   readonly message: OutgoingMessage;
   readonly settle: (outcome: PublishOutcome) => void;
-  readonly deadline: Timer;
+  /** When it is out of time, by the monotonic clock. */
+  readonly deadline: number;
 }
+
+const ok: PublishOutcome = { kind: "ok" };
 
 /** Publishes on a confirm channel, and keeps what is not confirmed to send it again. The window machine decides, this shell writes. */
 export class AmqpPublisher implements MessagePublisher {
   readonly #deps: AmqpPublisherDeps;
   readonly #options: MessagePublisherOptions;
+  /** By number, the oldest first: it is out of time first. */
   readonly #pending = new Map<number, Pending>();
+  /** One timer for all: runs while something is pending. */
+  #sweep: Timer | undefined;
   #state: WindowState = emptyWindow;
   #channel: ConfirmChannel | undefined;
   #seq = 0;
@@ -53,19 +59,20 @@ export class AmqpPublisher implements MessagePublisher {
   }
 
   publish(message: OutgoingMessage): Promise<PublishOutcome> {
-    if (this.#closed) {
-      return Promise.resolve({ kind: "rejected", error: new WarrenError("CLOSED", "the publisher was closed") });
-    }
-    const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
+    return new Promise((resolve) => this.send(message, resolve));
+  }
+
+  send(message: OutgoingMessage, settled: (outcome: PublishOutcome) => void): void {
+    if (this.#closed) return settled({ kind: "rejected", error: new WarrenError("CLOSED", "the publisher was closed") });
     this.#seq += 1;
     const seq = this.#seq;
     const timeout = this.#options.confirmTimeoutMs ?? Times.publishConfirmMs;
-    const deadline = this.#deps.clock.after(timeout, () => this.#dispatch({ kind: "out-of-time", seq }));
-    this.#pending.set(seq, { message, settle: resolve, deadline });
+    this.#pending.set(seq, { message, settle: settled, deadline: this.#deps.clock.monotonicMs() + timeout });
+    this.#sweep ??= this.#deps.clock.after(timeout, () => this.#outOfTime());
     this.#bytes += message.body.length;
     this.#dispatch({ kind: "publish", seq });
     if (this.#channel === undefined) void this.#open();
-    return promise;
+    return undefined;
   }
 
   async drain(): Promise<void> {
@@ -95,6 +102,20 @@ export class AmqpPublisher implements MessagePublisher {
     }
   }
 
+  /** Settles what is out of time: all wait equally long, so the oldest come first. */
+  #outOfTime(): void {
+    const now = this.#deps.clock.monotonicMs();
+    const due: number[] = [];
+    for (const [seq, { deadline }] of this.#pending) {
+      if (deadline > now) break;
+      due.push(seq);
+    }
+    for (const seq of due) this.#dispatch({ kind: "out-of-time", seq });
+    this.#sweep?.cancel();
+    const [oldest] = this.#pending.values();
+    this.#sweep = oldest === undefined ? undefined : this.#deps.clock.after(oldest.deadline - now, () => this.#outOfTime());
+  }
+
   /** Whether the next message may be written at once. */
   #run(effect: WindowEffect): boolean {
     if (effect.kind === "settle") {
@@ -113,6 +134,7 @@ export class AmqpPublisher implements MessagePublisher {
         // A channel that closes calls back with another error, before it says that it closed: that is no answer of RabbitMQ, the message is sent again.
         else if (messageOf(error) === "message nacked") this.#dispatch({ kind: "nacked", seq });
       });
+      this.#deps.connection.cork();
       if (!more) this.#state = stepWindow(this.#state, { kind: "full" }).state;
       return more;
     } catch (error) {
@@ -130,8 +152,11 @@ export class AmqpPublisher implements MessagePublisher {
     const pending = must(this.#pending.get(seq), `message ${seq} is pending`);
     this.#pending.delete(seq);
     this.#bytes -= pending.message.body.length;
-    pending.deadline.cancel();
-    pending.settle(this.#outcomeOf(outcome, pending.message));
+    if (this.#pending.size === 0) {
+      this.#sweep?.cancel();
+      this.#sweep = undefined;
+    }
+    pending.settle(outcome === "ok" ? ok : this.#outcomeOf(outcome, pending.message));
     if (this.#pending.size > 0) return;
     const emptied = this.#emptied;
     this.#emptied = [];
@@ -141,7 +166,7 @@ export class AmqpPublisher implements MessagePublisher {
   #outcomeOf(outcome: WindowOutcome, { exchange, routingKey }: OutgoingMessage): PublishOutcome {
     switch (outcome) {
       case "ok":
-        return { kind: "ok" };
+        return ok;
       case "returned": {
         const text = `no queue of exchange ${exchange} takes ${routingKey}; is the archiver running, and did its queue keep its binding?`;
         return { kind: "rejected", error: new WarrenError("UNROUTABLE", text) };

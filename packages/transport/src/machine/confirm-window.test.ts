@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { emptyWindow, stepWindow, type WindowInput, type WindowState } from "./confirm-window.ts";
 
@@ -93,6 +94,82 @@ describe("stepWindow()", () => {
       { kind: "close" },
     ]);
     expect(effects).toEqual(["send 1", "nacked 1"]);
-    expect(state.entries).toEqual([]);
+    expect(state.runs).toEqual([]);
+  });
+
+  test("W10: whatever comes in whatever order, says what a list of messages would say", () => {
+    const seq = fc.integer({ min: 1, max: 12 });
+    const anyInput = fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom("publish" as const, "drained" as const) },
+      fc.constantFrom("opened" as const, "closed" as const, "full" as const),
+      { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom("confirmed", "nacked", "returned", "out-of-time", "unwritable"), seq }) },
+    );
+    fc.assert(
+      fc.property(fc.array(anyInput, { maxLength: 60 }), (commands) => {
+        let published = 0;
+        const inputs = commands.map((command): WindowInput => {
+          if (typeof command === "object") return command;
+          if (command !== "publish") return { kind: command };
+          published += 1;
+          return publish(published);
+        });
+        const model = new List();
+        const expected = [...inputs, closeIt].flatMap((input) => model.step(input));
+        expect(drive([...inputs, closeIt]).effects).toEqual(expected);
+      }),
+    );
   });
 });
+
+const closeIt: WindowInput = { kind: "close" };
+
+/** The window as a list, one entry for each message: slow, and plain to see. */
+class List {
+  #entries: { readonly seq: number; onChannel: boolean; everSent: boolean; unanswered: boolean; returned: boolean }[] = [];
+  #writable = false;
+
+  step(input: WindowInput): readonly string[] {
+    switch (input.kind) {
+      case "publish":
+        this.#entries.push({ seq: input.seq, onChannel: false, everSent: false, unanswered: false, returned: false });
+        return this.#send();
+      case "opened":
+      case "drained":
+        this.#writable = true;
+        return this.#send();
+      case "closed":
+        this.#writable = false;
+        for (const entry of this.#entries) {
+          entry.unanswered ||= entry.onChannel && !entry.returned;
+          entry.onChannel = false;
+          entry.returned = false;
+        }
+        return [];
+      case "full":
+        this.#writable = false;
+        return [];
+      case "returned":
+        for (const entry of this.#entries) entry.returned ||= entry.seq === input.seq;
+        return [];
+      case "close":
+        return this.#entries.map(({ seq, everSent }) => `${everSent ? "closed" : "never-sent"} ${seq}`);
+      default: {
+        const entry = this.#entries.find(({ seq }) => seq === input.seq);
+        if (entry === undefined) return [];
+        this.#entries = this.#entries.filter((each) => each !== entry);
+        const { everSent, returned, unanswered } = entry;
+        if (input.kind === "out-of-time") return [`${everSent ? "out-of-time" : "never-sent"} ${input.seq}`];
+        if (input.kind !== "confirmed") return [`${input.kind} ${input.seq}`];
+        return [`${!returned ? "ok" : unanswered ? "returned-after-loss" : "returned"} ${input.seq}`];
+      }
+    }
+  }
+
+  #send(): readonly string[] {
+    const next = this.#writable ? this.#entries.find(({ onChannel }) => !onChannel) : undefined;
+    if (next === undefined) return [];
+    next.onChannel = true;
+    next.everSent = true;
+    return [`send ${next.seq}`];
+  }
+}

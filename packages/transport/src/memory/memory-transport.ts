@@ -222,17 +222,20 @@ class MemoryPublisher implements MessagePublisher {
   }
 
   publish(message: OutgoingMessage): Promise<PublishOutcome> {
-    if (this.#closed) return Promise.resolve({ kind: "rejected", error: new WarrenError("CLOSED", "the publisher was closed") });
-    const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
+    return new Promise((resolve) => this.send(message, resolve));
+  }
+
+  send(message: OutgoingMessage, settled: (outcome: PublishOutcome) => void): void {
+    if (this.#closed) return settled({ kind: "rejected", error: new WarrenError("CLOSED", "the publisher was closed") });
     const pending: Pending = {
       message,
-      settle: resolve,
+      settle: settled,
       deadline: this.#clock.after(this.#options.confirmTimeoutMs ?? Times.publishConfirmMs, () => this.#outOfTime(pending)),
     };
     this.#pending.push(pending);
     this.#bytes += message.body.length;
     setImmediate(() => this.#flush());
-    return promise;
+    return undefined;
   }
 
   async drain(): Promise<void> {

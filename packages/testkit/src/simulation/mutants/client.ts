@@ -69,13 +69,13 @@ export const client = [
   ...mutantsOf("packages/transport/dist/machine/confirm-window.js", {
     "resent-out-of-order": {
       bug: "after a lost channel the newest message is sent first",
-      find: `const index = state.entries.findIndex(({ onChannel }) => !onChannel);`,
-      replace: `const index = state.entries.findLastIndex(({ onChannel }) => !onChannel);`,
+      find: `const index = firstIndex(state.runs, ({ onChannel }) => !onChannel);`,
+      replace: `const index = state.runs.findLastIndex(({ onChannel }) => !onChannel);`,
     },
     "never-resent": {
       bug: "after a lost channel what was on it is not sent again",
-      find: `return { ...entry, onChannel: false, unanswered:`,
-      replace: `return { ...entry, unanswered:`,
+      find: `return { ...run, onChannel: false, unanswered:`,
+      replace: `return { ...run, unanswered:`,
     },
     "returned-is-ok": {
       bug: "a message that no queue took is confirmed",
@@ -84,8 +84,8 @@ export const client = [
     },
     "returned-outlives-channel": {
       bug: "a message that was returned stays so when it is sent again",
-      find: `(entry.onChannel && !entry.returned), returned: false };`,
-      replace: `(entry.onChannel && !entry.returned) };`,
+      find: `(run.onChannel && !run.returned), returned: false };`,
+      replace: `(run.onChannel && !run.returned) };`,
     },
     "loss-forgotten": {
       bug: "a message that may have been taken before the channel was lost is called rejected",
@@ -94,7 +94,7 @@ export const client = [
     },
     "sent-called-never-sent": {
       bug: "a message that was written is called never sent",
-      find: `(entry.everSent ? "out-of-time" : "never-sent"));`,
+      find: `(run.everSent ? "out-of-time" : "never-sent"));`,
       replace: `"never-sent");`,
     },
     "nacked-is-ok": {
@@ -104,9 +104,9 @@ export const client = [
     },
     "lost-is-ok": {
       bug: "what was on a lost channel counts as confirmed",
-      find: `state: { writable: false, entries: state.entries.map(lose) }, effects: [],`,
-      replace: `state: { writable: false, entries: state.entries.filter(({ onChannel }) => !onChannel) },
-        effects: state.entries.filter(({ onChannel }) => onChannel).map(({ seq }) => ({ kind: "settle", seq, outcome: "ok" })),`,
+      find: `state: { writable: false, runs: state.runs.map(lose) }, effects: none`,
+      replace: `state: { writable: false, runs: state.runs.filter(({ onChannel }) => !onChannel) },
+        effects: state.runs.filter(({ onChannel }) => onChannel).flatMap(closed).map((effect) => ({ ...effect, outcome: "ok" }))`,
     },
   }),
 ];

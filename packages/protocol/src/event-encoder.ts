@@ -1,0 +1,165 @@
+import { encodeEvent } from "./event.ts";
+import type { EventSlice } from "./event-slice.ts";
+import type { Event } from "./gen/warren/v1/event_pb.ts";
+import { Limits } from "./limits.ts";
+import { checkEventToPublish } from "./validation.ts";
+import { eventTag } from "./walker/walk-batch.ts";
+
+/** Events that need more are left to the protobuf library: their cost is that of their bytes. */
+const mostBytes = 16 * 1024;
+/** Tags and lengths of all fields but extensions, and the time. */
+const overheadBytes = 128;
+const latestSecond = 253_402_300_799n;
+
+const utf8 = new TextEncoder();
+
+/**
+ * Encodes events to be published, one after another in one stretch of memory, so that those of a pack need not be copied together. The same bytes as
+ * `encodeEvent`, for a fifth of its cost.
+ */
+export class EventEncoder {
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
+  #at = 0;
+
+  /** Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. The slice's bytes share memory with those of its neighbours. */
+  encode(event: Event): EventSlice {
+    checkEventToPublish(event);
+    const most = mostBytesOf(event);
+    if (most > mostBytes || !isPlain(event)) return encodeEvent(event);
+    if (this.#at + most > this.#bytes.length) {
+      this.#bytes = new Uint8Array(Limits.packBytes);
+      this.#at = 0;
+    }
+    const start = this.#at;
+    const bytes = this.#bytes;
+    // Nearly every event needs a length of two bytes; what another one needs is moved.
+    const content = start + 3;
+    const end = writeEvent(bytes, content, event);
+    const size = end - content;
+    const from = start + 1 + sizeOfLength(size);
+    if (from !== content) bytes.copyWithin(from, content, end);
+    bytes[start] = eventTag;
+    writeVarint(bytes, start + 1, size);
+    this.#at = from + size;
+    return { bytes: bytes.subarray(start, this.#at), id: event.id, source: event.source, type: event.type, deduplicated: true };
+  }
+}
+
+/** The most bytes an event may need. Three bytes are the most of a UTF-16 unit. */
+function mostBytesOf({ id, source, type, subject, dataContentType, dataSchema, partitionKey, extensions, body }: Event): number {
+  let units = id.length + source.length + type.length + subject.length + dataContentType.length + dataSchema.length + partitionKey.length;
+  let more = overheadBytes;
+  for (const name in extensions) {
+    units += name.length + (extensions[name]?.length ?? 0);
+    more += 16;
+  }
+  if (body.case === "text") units += body.value.length;
+  if (body.case === "data") more += body.value.length;
+  return 3 * units + more;
+}
+
+/** Whether it holds what `writeEvent` writes. A time before 1970, or out of range, is left to the library and the walk. */
+function isPlain({ time, $unknown }: Event): boolean {
+  if ($unknown !== undefined) return false;
+  if (time === undefined) return true;
+  const { seconds, nanos } = time;
+  return (
+    seconds >= 0n && seconds <= latestSecond && Number.isInteger(nanos) && nanos >= 0 && nanos <= 999_999_999 && time.$unknown === undefined
+  );
+}
+
+/** Writes the fields of an event in the order of their numbers; returns where it ends. */
+function writeEvent(bytes: Uint8Array, start: number, event: Event): number {
+  let at = writeField(bytes, start, 1, event.id);
+  at = writeField(bytes, at, 2, event.source);
+  at = writeField(bytes, at, 3, event.type);
+  at = writeField(bytes, at, 4, event.subject);
+  if (event.time !== undefined) at = writeTime(bytes, at, Number(event.time.seconds), event.time.nanos);
+  at = writeField(bytes, at, 6, event.dataContentType);
+  at = writeField(bytes, at, 7, event.dataSchema);
+  at = writeField(bytes, at, 8, event.partitionKey);
+  for (const [name, value] of Object.entries(event.extensions)) at = writeExtension(bytes, at, name, value);
+  const { body } = event;
+  if (body.case === "text") return writeText(bytes, at, 11, body.value);
+  if (body.case !== "data") return at;
+  bytes[at] = tagOf(10);
+  at = writeVarint(bytes, at + 1, body.value.length);
+  bytes.set(body.value, at);
+  return at + body.value.length;
+}
+
+const tagOf = (field: number): number => field * 8 + 2;
+
+/** An empty text is not written. */
+function writeField(bytes: Uint8Array, at: number, field: number, text: string): number {
+  return text === "" ? at : writeText(bytes, at, field, text);
+}
+
+function writeTime(bytes: Uint8Array, at: number, seconds: number, nanos: number): number {
+  bytes[at] = tagOf(5);
+  let end = at + 2;
+  if (seconds > 0) {
+    bytes[end] = 0x08;
+    end = writeVarint(bytes, end + 1, seconds);
+  }
+  if (nanos > 0) {
+    bytes[end] = 0x10;
+    end = writeVarint(bytes, end + 1, nanos);
+  }
+  bytes[at + 1] = end - at - 2;
+  return end;
+}
+
+function writeExtension(bytes: Uint8Array, at: number, name: string, value: string): number {
+  bytes[at] = tagOf(9);
+  const content = at + 2;
+  const end = writeText(bytes, writeText(bytes, content, 1, name), 2, value);
+  const size = end - content;
+  const from = at + 1 + sizeOfLength(size);
+  if (from !== content) bytes.copyWithin(from, content, end);
+  writeVarint(bytes, at + 1, size);
+  return from + size;
+}
+
+/** Up to so many ASCII characters a loop is faster than a call of the encoder. */
+const shortText = 48;
+
+/** Tag, length and text; returns where it ends. */
+function writeText(bytes: Uint8Array, at: number, field: number, text: string): number {
+  bytes[at] = tagOf(field);
+  // As if it were ASCII; what needs a longer length is moved.
+  const content = at + 1 + sizeOfLength(text.length);
+  const size =
+    text.length <= shortText && writeAscii(bytes, content, text) ? text.length : utf8.encodeInto(text, bytes.subarray(content)).written;
+  const from = at + 1 + sizeOfLength(size);
+  if (from !== content) bytes.copyWithin(from, content, content + size);
+  writeVarint(bytes, at + 1, size);
+  return from + size;
+}
+
+/** False, with something written, when it is not ASCII. */
+function writeAscii(bytes: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return false;
+    bytes[at + i] = code;
+  }
+  return true;
+}
+
+function sizeOfLength(length: number): number {
+  return length < 0x80 ? 1 : length < 0x4000 ? 2 : 3;
+}
+
+/** Returns where it ends. Numbers below 2^53. */
+function writeVarint(bytes: Uint8Array, start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  while (rest >= 0x80) {
+    bytes[at] = (rest % 0x80) + 0x80;
+    rest = Math.floor(rest / 0x80);
+    at += 1;
+  }
+  bytes[at] = rest;
+  return at + 1;
+}
