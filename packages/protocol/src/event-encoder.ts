@@ -24,8 +24,15 @@ export class EventEncoder {
   /** Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. The slice's bytes share memory with those of its neighbours. */
   encode(event: Event): EventSlice {
     checkEventToPublish(event);
+    const bytes = this.write(event);
+    if (bytes === undefined) return encodeEvent(event);
+    return { bytes, id: event.id, source: event.source, type: event.type, deduplicated: true };
+  }
+
+  /** As an element of `EventBatch.events`, without a check. Undefined: it is larger, or has more, than is written here. */
+  write(event: Event): Uint8Array | undefined {
     const most = mostBytesOf(event);
-    if (most > mostBytes || !isPlain(event)) return encodeEvent(event);
+    if (most > mostBytes || !isPlain(event)) return undefined;
     if (this.#at + most > this.#bytes.length) {
       this.#bytes = new Uint8Array(Limits.packBytes);
       this.#at = 0;
@@ -41,7 +48,7 @@ export class EventEncoder {
     bytes[start] = eventTag;
     writeVarint(bytes, start + 1, size);
     this.#at = from + size;
-    return { bytes: bytes.subarray(start, this.#at), id: event.id, source: event.source, type: event.type, deduplicated: true };
+    return bytes.subarray(start, this.#at);
   }
 }
 

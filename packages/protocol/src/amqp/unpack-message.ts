@@ -3,6 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { QuarantineReason } from "../event-slice.ts";
 import { EventSchema, PackSchema, type Event } from "../gen/warren/v1/event_pb.ts";
+import { EventEncoder } from "../event-encoder.ts";
 import { Limits } from "../limits.ts";
 import type { IdSource } from "../ports.ts";
 import { standardAttributes } from "../validation.ts";
@@ -17,6 +18,9 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const prefix = /^(?:cloudevents:|cloudevents_|ce-)/i;
 const textual = /^(text\/|[^;]*[/+]json\s*(;|$))/i;
 const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
+
+/** Neighbours share memory: what is stored together lies side by side. */
+const encoder = new EventEncoder();
 
 /**
  * Any AMQP message as events. A pack is sliced; a CloudEvents message (binary mode; `cloudEvents:`, `cloudEvents_` or `ce-` headers) is one event;
@@ -38,7 +42,7 @@ export function unpackMessage(message: AmqpMessage, deps: { readonly ids: IdSour
   const { event, deduplicated } = toSingleEvent(message, deps.ids);
   const garbled = [event.id, event.type].some((text) => text.includes("\uFFFD"));
   if (garbled) return rejectWhole(message, event, "bad_text", "the id or the routing key is not valid UTF-8");
-  const bytes = toBinary(PackSchema, create(PackSchema, { events: [event] }));
+  const bytes = encoder.write(event) ?? toBinary(PackSchema, create(PackSchema, { events: [event] }));
   const reader = new WireReader(bytes, 1);
   reader.length();
   const walked = walkEvent(bytes, reader.position);
