@@ -2,6 +2,7 @@ import { silentLogger } from "@warren/protocol";
 import { freePorts, startFaultProxy } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
+import { binaryArray } from "./binary.ts";
 import { openDatabase, schemaName, type Database } from "./database.ts";
 
 const open = (url: string, maxConnections = 1) =>
@@ -61,6 +62,98 @@ async function terminate(pid: number): Promise<void> {
   await admin.close();
 }
 
+describe("a prepared statement", () => {
+  test("takes binary arrays, is planned once by a connection, and goes on after its own errors", async () => {
+    const database = open(inject("databaseUrl"));
+    const statement = { name: "keys", text: "select array_length($1::uuid[], 1) as n, ($1::uuid[])[1]::text as first, 1 / $2::int as one" };
+    const keys = (size: number) => binaryArray("uuid", size, 16, (target, at, index) => target.fill(index + 1, at, at + 16));
+    const first = "01010101-0101-0101-0101-010101010101";
+    expect(await database.prepared(statement, [keys(2), 1])).toEqual([{ n: 2, first, one: 1 }]);
+    await expect(database.prepared(statement, [keys(2), 0])).rejects.toMatchObject({ code: "22012" });
+    expect(await database.prepared(statement, [keys(0), 1])).toEqual([{ n: null, first: null, one: 1 }]);
+    const { rows } = await sql<{ name: string }>`select name from pg_prepared_statements`.execute(database.db);
+    expect(rows).toEqual([{ name: "keys" }]);
+    await database.close();
+  });
+});
+
+const texts = (fields: readonly (Buffer | null)[]) => fields.map((field) => field?.toString("hex") ?? null);
+
+describe("COPY", () => {
+  test("gives fields as their bytes, NULL and empty apart, also those of large rows and of none", async () => {
+    const database = open(inject("databaseUrl"));
+    expect(await database.copyOut("select 1::int, null, ''::bytea, 'a'::text union all select 2, '', '\\xff00', 'é'", texts)).toEqual([
+      ["00000001", null, "", "61"],
+      ["00000002", "", "ff00", "c3a9"],
+    ]);
+    expect(await database.copyOut("select 1 where false", texts)).toEqual([]);
+    const large = await database.copyOut(
+      "select decode(repeat('ab', 300000), 'hex') from generate_series(1, 5)",
+      ([bytes]) => bytes?.length,
+    );
+    expect(large).toEqual([300_000, 300_000, 300_000, 300_000, 300_000]);
+    await database.close();
+  });
+
+  test.each([
+    ["before its rows", "select no_such_column"],
+    ["between its rows", "select 1 / (1000 - n) from generate_series(1, 2000) n"],
+  ])("that fails %s rejects, and its connection goes on", async (_, query) => {
+    const database = open(inject("databaseUrl"));
+    const pid = await pidOf(database);
+    await expect(database.copyOut(query, texts)).rejects.toMatchObject({ code: expect.any(String) as string });
+    expect(await pidOf(database)).toBe(pid);
+    expect(await database.copyOut("select 1::int", texts)).toEqual([["00000001"]]);
+    await database.close();
+  });
+
+  test("whose rows cannot be read rejects with why, and the next one is read", async () => {
+    const database = open(inject("databaseUrl"));
+    const bad = new Error("bad row");
+    const read = (): never => {
+      throw bad;
+    };
+    await expect(database.copyOut("select n from generate_series(1, 100000) n", read)).rejects.toBe(bad);
+    expect(await database.copyOut("select 1::int", texts)).toEqual([["00000001"]]);
+    await database.close();
+  });
+
+  test("that is aborted rejects at once, and its connection goes back when the server has said all", async () => {
+    const database = open(inject("databaseUrl"));
+    const pid = await pidOf(database);
+    const stop = new AbortController();
+    const reason = new Error("stop");
+    const began = Promise.withResolvers<void>();
+    const rows: string[] = [];
+    const query = "select n::text, repeat('x', 9000) from generate_series(1, 3) n, lateral (select pg_sleep(0.05 * n)) s";
+    const copying = database.copyOut(query, ([n]) => (began.resolve(), rows.push(String(n))), { signal: stop.signal });
+    await began.promise;
+    stop.abort(reason);
+    await expect(copying).rejects.toBe(reason);
+    expect(rows.length).toBeLessThan(3);
+    expect(await pidOf(database)).toBe(pid);
+    expect(rows).toEqual(["1", "2", "3"]);
+    await expect(database.copyOut("select 1", texts, { signal: stop.signal })).rejects.toBe(reason);
+    await database.close();
+  });
+
+  test("whose connection is cut between its rows rejects, and the next one has a new connection", async () => {
+    const { proxy, database } = await openThrough(1);
+    const pid = await pidOf(database);
+    const began = Promise.withResolvers<void>();
+    const query = "select n, repeat('x', 9000) from generate_series(1, 50) n, lateral (select pg_sleep(0.02 * n)) s";
+    const copying = database.copyOut(query, () => began.resolve());
+    copying.catch(() => undefined);
+    await began.promise;
+    proxy.reset();
+    await expect(copying).rejects.toThrow();
+    expect(await database.copyOut("select 1::int", texts)).toEqual([["00000001"]]);
+    expect(await pidOf(database)).not.toBe(pid);
+    await database.close();
+    await proxy.close();
+  });
+});
+
 /** Through a proxy that can keep answers to itself. */
 async function openThrough(maxConnections: number) {
   const url = new URL(inject("databaseUrl"));
@@ -113,6 +206,18 @@ describe.concurrent("a connection", () => {
     proxy.resume();
     const { rows } = await sql`select 'own' answer`.execute(database.db);
     expect(rows).toEqual([{ answer: "own" }]);
+    expect(await pidOf(database)).not.toBe(pid);
+    await database.close();
+    await proxy.close();
+  });
+
+  test("on which a COPY is not answered in time is destroyed, and its late rows reach nobody", { timeout: 40_000 }, async () => {
+    const { proxy, database } = await openThrough(1);
+    const pid = await pidOf(database);
+    proxy.swallowAnswers();
+    await expect(database.copyOut("select 'late'", texts)).rejects.toThrow("Query read timeout");
+    proxy.resume();
+    expect(await database.copyOut("select 'own'", ([text]) => String(text))).toEqual(["own"]);
     expect(await pidOf(database)).not.toBe(pid);
     await database.close();
     await proxy.close();

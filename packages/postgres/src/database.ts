@@ -1,7 +1,8 @@
-import { Times, WarrenError, type Logger } from "@warren/protocol";
+import { WarrenError, type Logger } from "@warren/protocol";
 import { Kysely, sql } from "kysely";
-import pg from "pg";
+import { CopyOut, type CopyFields } from "./copy-out.ts";
 import { OwnSchemaDialect } from "./own-schema-dialect.ts";
+import { openPool, withClient } from "./pool.ts";
 
 /** How to reach a database. */
 export interface DatabaseOptions {
@@ -16,10 +17,30 @@ export interface DatabaseOptions {
   readonly logger: Logger;
 }
 
+/** A statement of the hot path: each connection parses and plans it once. */
+export interface PreparedStatement {
+  /** One text has one name in a database. */
+  readonly name: string;
+  /** Parameters are `$1`, `$2` …, each with a cast that says its type. */
+  readonly text: string;
+}
+
 /** An open pool and the query builder on it. */
 export interface Database<Tables> {
   readonly db: Kysely<Tables>;
   readonly schema: string;
+  /** Runs a prepared statement in one round trip. A Buffer among the values is in PostgreSQL's binary format of its type; for bytea that is the bytes. */
+  prepared<Row extends object>(statement: PreparedStatement, values: readonly unknown[]): Promise<readonly Row[]>;
+  /**
+   * Rows of a query by COPY in binary: bytea comes as it is, not as text of twice the size. COPY takes no parameters: values are written into `query`, so
+   * they must be numbers. `read` makes a row of its fields, and copies what it keeps of them. On abort it rejects with `signal.reason` at once; the
+   * connection goes back to the pool when the server has said all it had to say.
+   */
+  copyOut<Row>(
+    query: string,
+    read: (fields: CopyFields) => Row,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<readonly Row[]>;
   /** Throws STORE_UNAVAILABLE unless the database answers. */
   ping(): Promise<void>;
   /** Waits for queries under way, then closes. Twice is fine. */
@@ -45,33 +66,23 @@ export function schemaName(namespace: string, app: "broker" | "archive"): string
  * (https://node-postgres.com/apis/pool#error).
  */
 export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables> {
-  const { url, schema, applicationName, logger } = options;
+  const { url, schema } = options;
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
     throw new WarrenError("CONFIG_INVALID", "the database URL must look like postgres://user:password@host:5432/database");
   }
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: options.maxConnections ?? 8,
-    application_name: applicationName,
-    connectionTimeoutMillis: Times.databaseConnectMs,
-    statement_timeout: Times.databaseStatementMs,
-    lock_timeout: Times.databaseLockMs,
-    idle_in_transaction_session_timeout: Times.databaseIdleInTransactionMs,
-    query_timeout: Times.databaseSocketMs,
-    keepAlive: true,
-    idleTimeoutMillis: 30_000,
-    allowExitOnIdle: true,
-    types: { getTypeParser: typeParser },
-  });
-  pool.on("error", (error) => logger.debug("idle database connection lost", { error: error.message }));
-  pool.on("connect", (client) => {
-    client.on("error", (error) => logger.debug("database connection lost", { error: error.message }));
-  });
-  const db = new Kysely<Tables>({ dialect: new OwnSchemaDialect({ pool: destroyBroken(pool) }, schema) }).withSchema(schema);
+  const pool = openPool(options);
+  const db = new Kysely<Tables>({ dialect: new OwnSchemaDialect({ pool }, schema) }).withSchema(schema);
   let closing: Promise<void> | undefined;
   return {
     db,
     schema,
+    prepared: ({ name, text }, values) =>
+      withClient(pool, async (client) => (await client.query({ name, text, values: [...values] })).rows as never),
+    async copyOut(query, read, { signal } = {}) {
+      signal?.throwIfAborted();
+      const copied = withClient(pool, (client) => new CopyOut(query, read).run(client));
+      return signal === undefined ? await copied : await untilAborted(copied, signal);
+    },
     async ping() {
       try {
         await sql`select 1`.execute(db);
@@ -90,43 +101,11 @@ export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables>
   };
 }
 
-/** bigint for int8, the default for the rest. Offsets are int8 and pass 2^53 in principle. */
-/** OID of int8 in pg_type. */
-const int8 = 20;
-
-function typeParser(oid: number, format?: string): unknown {
-  if (oid === int8 && format !== "binary") return BigInt;
-  return (pg.types.getTypeParser as (oid: number, format: string) => unknown)(oid, format === "binary" ? "binary" : "text");
-}
-
-/**
- * kysely gives every client back to the pool as sound. A client whose query ran out of time still waits for an answer
- * (https://github.com/brianc/node-postgres/issues/3399), so it must be destroyed instead.
- */
-function destroyBroken(pool: pg.Pool): pg.Pool {
-  const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
-  const wrapped = async (): Promise<pg.PoolClient> => {
-    const client = await connect();
-    let broken = false;
-    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-    const release = client.release.bind(client);
-    const guarded = async (...args: unknown[]): Promise<unknown> => {
-      try {
-        return await query(...args);
-      } catch (error) {
-        if (!(error instanceof pg.DatabaseError) || error.code?.startsWith("57P") === true) broken = true;
-        throw error;
-      }
-    };
-    client.query = guarded as pg.PoolClient["query"];
-    client.release = (error?: Error | boolean) => {
-      client.query = query as pg.PoolClient["query"];
-      client.release = release;
-      // kysely passes false for a client it finds sound.
-      release(error === undefined || error === false ? broken : error);
-    };
-    return client;
-  };
-  pool.connect = wrapped as pg.Pool["connect"];
-  return pool;
+/** The outcome of what goes on whoever waits for it, unless the signal is first. */
+function untilAborted<T>(going: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    void going.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }

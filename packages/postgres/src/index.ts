@@ -1,3 +1,5 @@
+export { binaryArray } from "./binary.ts";
+export type { CopyFields } from "./copy-out.ts";
 export {
   classifyDatabaseError,
   describeRefusal,
@@ -6,5 +8,5 @@ export {
   toStoreError,
   type DatabaseErrorKind,
 } from "./database-errors.ts";
-export { openDatabase, schemaName, type Database, type DatabaseOptions } from "./database.ts";
+export { openDatabase, schemaName, type Database, type DatabaseOptions, type PreparedStatement } from "./database.ts";
 export { migrate, type Migrations } from "./migrate.ts";

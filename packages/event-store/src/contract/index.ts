@@ -1,8 +1,8 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { decodeEvent, isWarrenError, lastOffsetOf, type EncodedBatch, type EventSlice } from "@warren/protocol";
-import { PackSchema } from "@warren/protocol/v1";
+import { isWarrenError, lastOffsetOf, type EventSlice } from "@warren/protocol";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { AppendRequest, AppendResult, EventLog, PruneRequest } from "../event-log.ts";
+import { rowsOf, segmentsOf, slice } from "./events.ts";
+import { readContract } from "./read-contract.ts";
 
 /** What a suite needs of an implementation. */
 export interface EventLogUnderTest {
@@ -20,27 +20,7 @@ export interface EventLogUnderTest {
   close(): Promise<void>;
 }
 
-let ids = 0;
-
-/** An event as a receiver would hand it over. */
-export function slice(
-  more: { readonly id?: string; readonly text?: string; readonly type?: string; readonly source?: string } = {},
-): EventSlice {
-  ids += 1;
-  const { id = `e${ids}`, source = "/test", type = "t.a", text = `data of ${id}` } = more;
-  const bytes = toBinary(PackSchema, create(PackSchema, { events: [{ id, source, type, body: { case: "text", value: text } }] }));
-  return { bytes, id, source, type, deduplicated: true };
-}
-
-/** Events of a batch, decoded, as "offset:id". */
-export function rowsOf(batches: readonly EncodedBatch[]): string[] {
-  return batches.flatMap((batch) =>
-    Array.from({ length: batch.count }, (_, i) => {
-      const start = i === 0 ? 0 : batch.eventEnds[i - 1];
-      return `${batch.firstOffset + BigInt(i)}:${decodeEvent(batch.bytes.subarray(start, batch.eventEnds[i])).id}`;
-    }),
-  );
-}
+export { rowsOf, slice } from "./events.ts";
 
 /** The contract of EventLog, to be run on every implementation. */
 export function describeEventLog(name: string, open: () => Promise<EventLogUnderTest>): void {
@@ -89,12 +69,6 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
         maxEvents: 100,
         ...more,
       });
-
-    async function segmentsOf(reading: ReturnType<EventLog["read"]>): Promise<readonly EncodedBatch[]> {
-      const result = await reading;
-      if (result.kind !== "segments") throw new Error(`got ${result.kind}`);
-      return result.segments;
-    }
 
     test("W2: gives dense offsets from 1 and reads back what was appended", async () => {
       const log = await claimed();
@@ -183,23 +157,6 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       const event = slice();
       expect((await one.append([event])).kind).toBe("appended");
       expect((await two.append([event])).kind).toBe("appended");
-    });
-
-    test("reads chunks bounded by events and by bytes, in whole segments, at least one", async () => {
-      const log = await claimed();
-      for (let i = 0; i < 6; i += 1) await log.append([slice({ text: "x".repeat(1000) }), slice({ text: "x".repeat(1000) })]);
-      expect(await segmentsOf(log.read(0n, 4))).toHaveLength(2);
-      expect(await segmentsOf(log.read(0n, 5))).toHaveLength(3);
-      expect(await segmentsOf(log.read(0n, 100, 1))).toHaveLength(1);
-      expect(await segmentsOf(log.read(0n, 100, 4200))).toHaveLength(3);
-      expect(rowsOf(await segmentsOf(log.read(11n)))[1]).toMatch(/^12:/);
-    });
-
-    test("answers OFFSET_OUT_OF_RANGE at the head, never nothing", async () => {
-      const log = await claimed();
-      await expect(log.read(0n)).rejects.toSatisfy((error) => isWarrenError(error, "OFFSET_OUT_OF_RANGE"));
-      await log.append([slice()]);
-      await expect(log.read(1n)).rejects.toSatisfy((error) => isWarrenError(error, "OFFSET_OUT_OF_RANGE"));
     });
 
     test("W9: tells a pruned range as a gap, and lets a pruned event be stored again", async () => {
@@ -355,6 +312,8 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       expect(rowsOf(await segmentsOf(log.read(0n)))).toEqual(odd.map((id, i) => `${i + 1}:${id}`));
     });
 
+    readContract({ claimed, read: (...args) => subject.log.read(...args) });
+
     test("stores a segment of 500 events", async () => {
       const log = await claimed();
       await log.append(Array.from({ length: 500 }, () => slice()));
@@ -383,6 +342,9 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       const reason = new Error("stop");
       await expect(subject.log.append(log.request([slice()]), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
       expect((await subject.log.status(log.receiverId)).headOffset).toBe(0n);
+      await log.append([slice()]);
+      const read = { receiverId: log.receiverId, afterOffset: 0n, maxEvents: 1, maxBytes: 1 };
+      await expect(subject.log.read(read, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     });
   });
 }

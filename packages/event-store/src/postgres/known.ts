@@ -1,48 +1,66 @@
-import { lastOffsetOf, must, sameContent, type EncodedBatch, type EventSlice, type Offset } from "@warren/protocol";
-import { sql, type Kysely } from "kysely";
+import { decodeEvent, lastOffsetOf, must, sameContent, type EncodedBatch, type EventSlice, type Offset } from "@warren/protocol";
+import type { Database, PreparedStatement } from "@warren/postgres";
+import { keysParameter, type EventIdentity, type KeyFormat } from "../event-keys.ts";
 import type { KnownEvent } from "../event-log.ts";
-import { eventKey } from "../event-key.ts";
 import { readSegmentOf } from "./read-segments.ts";
-import type { Tables } from "./tables.ts";
+import type { TableNames } from "./tables.ts";
+
+/** Where in the request, and at which offset. */
+interface OffsetRow {
+  readonly place: bigint;
+  readonly event_offset: bigint;
+}
+
+/** Asks for the offsets of keys. */
+export function offsetsStatement(tables: TableNames): PreparedStatement {
+  return {
+    name: "offsets",
+    text: `
+      select k.place, e.event_offset from unnest($2::uuid[]) with ordinality as k(key, place)
+      join ${tables.keys} e on e.receiver_id = $1::bigint and e.event_key = k.key`,
+  };
+}
 
 /** Offsets of the events that are stored, by identity. */
 export async function offsetsOf(
-  db: Kysely<unknown>,
-  tables: Tables,
-  receiverId: bigint,
-  identities: readonly { readonly source: string; readonly id: string }[],
+  database: Database<unknown>,
+  statement: PreparedStatement,
+  log: { readonly receiverId: bigint; readonly keyFormat: KeyFormat },
+  identities: readonly EventIdentity[],
 ): Promise<ReadonlyMap<number, Offset>> {
   if (identities.length === 0) return new Map();
-  const keys = identities.map(({ source, id }) => eventKey(source, id));
-  const { rows } = await sql<{ place: bigint; event_offset: bigint }>`
-    select k.place, e.event_offset
-    from unnest(${keys}::uuid[]) with ordinality as k(key, place)
-    join ${tables.keys} e on e.receiver_id = ${receiverId}::bigint and e.event_key = k.key`.execute(db);
+  const rows = await database.prepared<OffsetRow>(statement, [log.receiverId, keysParameter(log.keyFormat, identities)]);
   return new Map(rows.map(({ place, event_offset: offset }) => [Number(place) - 1, offset]));
 }
 
 /**
- * Which events are stored, and whether with the same content (W3). One segment is read and held at a time: an append of unknown outcome asks for a whole batch, which
+ * Of events at these offsets, whether they are stored with the same content (W3). One segment is read and held at a time: an append of unknown outcome asks for a whole batch, which
  * lies in one segment; other repeats are rare.
  */
 export async function knownEvents(
-  db: Kysely<unknown>,
-  tables: Tables,
+  database: Database<unknown>,
+  tables: TableNames,
   receiverId: bigint,
   events: readonly EventSlice[],
+  offsets: ReadonlyMap<number, Offset>,
 ): Promise<readonly KnownEvent[]> {
-  const offsets = await offsetsOf(db, tables, receiverId, events);
   const known: KnownEvent[] = [];
   let segment: EncodedBatch | undefined;
   for (const [index, offset] of [...offsets].toSorted(([, a], [, b]) => (a < b ? -1 : 1))) {
     if (segment === undefined || offset > lastOffsetOf(segment)) {
-      segment = must(await readSegmentOf(db, tables, receiverId, offset), `no segment holds offset ${offset}`);
+      segment = must(await readSegmentOf(database, tables, receiverId, offset), `no segment holds offset ${offset}`);
     }
     const at = Number(offset - segment.firstOffset);
     const start = at === 0 ? 0 : segment.eventEnds[at - 1];
     const stored = segment.bytes.subarray(start, segment.eventEnds[at]);
     const event = must(events[index], "the index is one of the events");
-    known.push({ index, offset, sameContent: sameContent(stored, event.bytes) });
+    known.push({ index, offset, sameContent: sameContent(stored, event.bytes) && sameIdentity(stored, event) });
   }
   return known.toSorted((a, b) => a.index - b.index);
+}
+
+/** Whatever the odds that two keys are equal: another event is never dropped as a repeat. */
+function sameIdentity(stored: Uint8Array, { source, id }: EventIdentity): boolean {
+  const event = decodeEvent(stored);
+  return event.source === source && event.id === id;
 }

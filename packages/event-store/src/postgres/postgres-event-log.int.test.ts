@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { openDatabase, schemaName } from "@warren/postgres";
-import { silentLogger } from "@warren/protocol";
+import { silentLogger, type EventSlice } from "@warren/protocol";
 import { startFaultProxy, testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
 import { expect, inject, test, vi } from "vitest";
 import { describeEventLog, slice } from "../contract/index.ts";
+import { eventKey } from "../event-key.ts";
 import { createPostgresEventLog, migrateEventLog } from "./postgres-event-log.ts";
 
 describeEventLog("PostgreSQL", async () => {
@@ -88,19 +90,83 @@ describeEventLog("PostgreSQL", async () => {
   };
 });
 
+/** A database with the tables of logs, and one claimed log. */
+async function openLog() {
+  const schema = schemaName(testNamespace(), "broker");
+  const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "test", logger: silentLogger });
+  await migrateEventLog(database);
+  const log = createPostgresEventLog(database);
+  await log.create(1n);
+  const { epoch } = await log.claim(1n);
+  const table = (name: string) => sql.id(schema, name);
+  return {
+    database,
+    log,
+    table,
+    request: (headOffset: bigint, events: readonly EventSlice[]) => ({ receiverId: 1n, epoch, headOffset, events, quarantined: [] }),
+    keys: async () =>
+      (
+        await sql<{ key: string }>`select event_key::text as key from ${table("log_event_keys")} order by event_offset`.execute(database.db)
+      ).rows.map(({ key }) => key),
+    async close() {
+      await sql`drop schema ${sql.id(schema)} cascade`.execute(database.db);
+      await database.close();
+    },
+  };
+}
+
+const uuidV7 = "0199f3a1-7c00-7abc-9def-0123456789ab";
+
+test("W3: a log that was made with the first format of keys goes on with it: what it stored stays known, and is pruned with its keys", async () => {
+  const { database, log, table, request, ...opened } = await openLog();
+  await sql`update ${table("logs")} set key_format = 1`.execute(database.db);
+  const old = createPostgresEventLog(database);
+  const [one, two] = [slice({ id: uuidV7 }), slice({ id: "other" })];
+  expect((await old.append(request(0n, [one, two]))).kind).toBe("appended");
+  expect(await opened.keys()).toEqual([eventKey(one.source, one.id), eventKey(two.source, two.id)]);
+  expect(await old.append(request(2n, [one]))).toEqual({ kind: "known", known: [{ index: 0, offset: 1n, sameContent: true }] });
+  // As if it had been removed and made again elsewhere: this one still thinks of the new format.
+  expect(await log.append(request(2n, [slice({ id: uuidV7.replace("ab", "ac") })]))).toMatchObject({ kind: "appended" });
+  expect((await opened.keys()).at(-1)).toBe(eventKey("/test", uuidV7.replace("ab", "ac")));
+  const { epoch } = request(0n, []);
+  expect(await log.prune({ receiverId: 1n, epoch, beforeOffset: 3n, reason: "old", maxEvents: 10 })).toMatchObject({ oldestOffset: 3n });
+  expect(await opened.keys()).toHaveLength(1);
+  await opened.close();
+});
+
+test("W3: an event whose key is that of another one is never taken for its repeat", async () => {
+  const { log, request, ...opened } = await openLog();
+  const low = (source: string): bigint => createHash("sha256").update(source).digest().readBigUInt64BE();
+  // Sources whose hashes differ by bits that leave a UUIDv7 a UUIDv7.
+  const other = Array.from({ length: 100 }, (_, n) => `/${n}`).find((source) => (low(source) ^ low("/test")) >> 62n === 0n) ?? "";
+  const half = (0x9def_0123_4567_89abn ^ low("/test") ^ low(other)).toString(16).padStart(16, "0");
+  const twin = `0199f3a1-7c00-7abc-${half.slice(0, 4)}-${half.slice(4)}`;
+  await log.append(request(0n, [slice({ id: uuidV7, text: "same" })]));
+  const result = await log.append(request(1n, [slice({ id: twin, source: other, text: "same" })]));
+  expect(result).toEqual({ kind: "known", known: [{ index: 0, offset: 1n, sameContent: false }] });
+  expect(await opened.keys()).toHaveLength(1);
+  await opened.close();
+});
+
 test("W2: what became of an append of 500 events is asked in two statements, not in 500", async () => {
   const schema = schemaName(testNamespace(), "broker");
   const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "test", logger: silentLogger });
   await migrateEventLog(database);
   let statements = 0;
+  const count = <T>(result: T): T => {
+    statements += 1;
+    return result;
+  };
   const counted = database.db.withPlugin({
-    transformQuery({ node }) {
-      statements += 1;
-      return node;
-    },
+    transformQuery: ({ node }) => count(node),
     transformResult: ({ result }) => Promise.resolve(result),
   });
-  const log = createPostgresEventLog({ ...database, db: counted });
+  const log = createPostgresEventLog({
+    ...database,
+    db: counted,
+    prepared: (statement, values) => count(database.prepared(statement, values)),
+    copyOut: (query, read, options) => count(database.copyOut(query, read, options)),
+  });
   await log.create(1n);
   const { epoch } = await log.claim(1n);
   const events = Array.from({ length: 500 }, (_, n) => slice({ id: `e${n}` }));

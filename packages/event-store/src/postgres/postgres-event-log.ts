@@ -7,8 +7,10 @@ import {
   sqlStateOf,
   toStoreError,
   type Database,
+  type PreparedStatement,
 } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
+import { currentKeyFormat, type EventIdentity, type KeyFormat } from "../event-keys.ts";
 import type {
   AppendRequest,
   AppendResult,
@@ -26,22 +28,24 @@ import type {
   ReadRequest,
   ReadResult,
 } from "../event-log.ts";
-import { appendSegment } from "./append.ts";
+import { appendSegment, appendStatements, type AppendStatements } from "./append.ts";
 import { dropLog } from "./drop.ts";
 import { insertMissed, readGaps } from "./gaps.ts";
-import { knownEvents, offsetsOf } from "./known.ts";
+import { knownEvents, offsetsOf, offsetsStatement } from "./known.ts";
 import { init } from "./migrations/0001-init.ts";
 import { keptBytes } from "./migrations/0002-kept-bytes.ts";
+import { keyFormat } from "./migrations/0003-key-format.ts";
 import { pruneSegments } from "./prune.ts";
 import { readSegments } from "./read-segments.ts";
 import { segmentSizes } from "./segment-sizes.ts";
-import { tablesOf, type Tables } from "./tables.ts";
+import { namesOf, tablesOf, type TableNames, type Tables } from "./tables.ts";
 
 interface LogRow {
   readonly epoch: bigint;
   readonly head_offset: bigint;
   readonly oldest_offset: bigint;
   readonly log_id: string;
+  readonly key_format: KeyFormat;
 }
 
 /** Partitions of the two large tables: enough that vacuum and index work on parts, few enough that planning stays cheap. */
@@ -55,6 +59,7 @@ export function migrateEventLog(database: Database<unknown>, options: { readonly
   return migrate(database, "event_log", {
     "0001_init": init(database.schema, options.partitions ?? defaultPartitions),
     "0002_kept_bytes": keptBytes(database.schema),
+    "0003_key_format": keyFormat(database.schema),
   });
 }
 
@@ -64,35 +69,46 @@ export function createPostgresEventLog(database: Database<unknown>): EventLog {
 }
 
 class PostgresEventLog implements EventLog {
+  readonly #database: Database<unknown>;
   readonly #db: Kysely<unknown>;
   readonly #tables: Tables;
+  readonly #names: TableNames;
+  readonly #appends: AppendStatements;
+  readonly #offsets: PreparedStatement;
+  /** Of logs that were met: a log never changes it. */
+  readonly #keyFormats = new Map<bigint, KeyFormat>();
 
   constructor(database: Database<unknown>) {
+    this.#database = database;
     this.#db = database.db;
     this.#tables = tablesOf(database.schema);
+    this.#names = namesOf(this.#db, this.#tables);
+    this.#appends = appendStatements(this.#names);
+    this.#offsets = offsetsStatement(this.#names);
   }
 
   async create(receiverId: bigint, options?: CallOptions): Promise<void> {
     await this.#run(options, () =>
-      sql`insert into ${this.#tables.logs} (receiver_id) values (${receiverId}::bigint) on conflict do nothing`.execute(this.#db),
+      sql`insert into ${this.#tables.logs} (receiver_id, key_format) values (${receiverId}::bigint, ${currentKeyFormat}::smallint)
+        on conflict do nothing`.execute(this.#db),
     );
   }
 
   async claim(receiverId: bigint, options?: CallOptions): Promise<Claim> {
     const { rows } = await this.#run(options, () =>
       sql<LogRow>`update ${this.#tables.logs} set epoch = epoch + 1 where receiver_id = ${receiverId}::bigint
-        returning epoch, head_offset, oldest_offset, log_id`.execute(this.#db),
+        returning epoch, head_offset, oldest_offset, log_id, key_format`.execute(this.#db),
     );
-    return toClaim(rows[0], receiverId);
+    return this.#met(rows[0], receiverId);
   }
 
   async status(receiverId: bigint, options?: CallOptions): Promise<Claim> {
     const { rows } = await this.#run(options, () =>
-      sql<LogRow>`select epoch, head_offset, oldest_offset, log_id from ${this.#tables.logs} where receiver_id = ${receiverId}::bigint`.execute(
+      sql<LogRow>`select epoch, head_offset, oldest_offset, log_id, key_format from ${this.#tables.logs} where receiver_id = ${receiverId}::bigint`.execute(
         this.#db,
       ),
     );
-    return toClaim(rows[0], receiverId);
+    return this.#met(rows[0], receiverId);
   }
 
   async renew(receiverId: bigint, epoch: bigint, options?: CallOptions): Promise<string> {
@@ -107,8 +123,9 @@ class PostgresEventLog implements EventLog {
   async append(request: AppendRequest, options?: CallOptions): Promise<AppendResult> {
     const { receiverId, events } = request;
     options?.signal?.throwIfAborted();
+    const keyFormat = await this.#keyFormatOf(receiverId, options);
     try {
-      const segment = await appendSegment(this.#db, this.#tables, request);
+      const segment = await appendSegment(this.#database, this.#appends, request, keyFormat);
       if (segment === "empty") return { kind: "appended", segment: undefined };
       if (segment !== undefined) return { kind: "appended", segment };
     } catch (error) {
@@ -125,18 +142,21 @@ class PostgresEventLog implements EventLog {
       throw toStoreError(error);
     }
     const { epoch, headOffset } = await this.status(receiverId, options);
+    // Neither differs: the log was removed, and made again with another key format, which is known now.
+    if (epoch === request.epoch && headOffset === request.headOffset) return this.append(request, options);
     return epoch === request.epoch ? { kind: "head-moved", headOffset } : { kind: "fenced" };
   }
 
-  known(receiverId: bigint, events: readonly EventSlice[], options?: CallOptions): Promise<readonly KnownEvent[]> {
-    return this.#run(options, () => knownEvents(this.#db, this.#tables, receiverId, events));
+  async known(receiverId: bigint, events: readonly EventSlice[], options?: CallOptions): Promise<readonly KnownEvent[]> {
+    const offsets = await this.offsetsOf(receiverId, events, options);
+    return this.#run(options, () => knownEvents(this.#database, this.#names, receiverId, events, offsets));
   }
 
   async read(request: ReadRequest, options?: CallOptions): Promise<ReadResult> {
     const { receiverId, afterOffset } = request;
     // Twice: a segment may be appended or pruned between the two questions.
     for (let attempt = 1; ; attempt += 1) {
-      const segments = await this.#run(options, () => readSegments(this.#db, this.#tables, request));
+      const segments = await this.#run(options, () => readSegments(this.#database, this.#names, request, options));
       const [first] = segments;
       if (first !== undefined && first.firstOffset <= afterOffset + 1n) return { kind: "segments", segments };
       const { headOffset, oldestOffset } = await this.status(receiverId, options);
@@ -166,8 +186,9 @@ class PostgresEventLog implements EventLog {
     return rows[0]?.offset ?? notFound(receiverId);
   }
 
-  offsetsOf(receiverId: bigint, identities: Parameters<EventLog["offsetsOf"]>[1], options?: CallOptions) {
-    return this.#run(options, () => offsetsOf(this.#db, this.#tables, receiverId, identities));
+  async offsetsOf(receiverId: bigint, identities: readonly EventIdentity[], options?: CallOptions): Promise<ReadonlyMap<number, Offset>> {
+    const keyFormat = await this.#keyFormatOf(receiverId, options);
+    return this.#run(options, () => offsetsOf(this.#database, this.#offsets, { receiverId, keyFormat }, identities));
   }
 
   async find(receiverId: bigint, source: string, id: string, options?: CallOptions): Promise<Offset | undefined> {
@@ -183,13 +204,19 @@ class PostgresEventLog implements EventLog {
     for (;;) {
       const { epoch, oldestOffset } = await this.status(request.receiverId, options);
       if (epoch !== request.epoch) throw new WarrenError("FENCED", "another broker owns this receiver's log");
-      const pruned = await this.#run(options, () => pruneSegments(this.#db, this.#tables, request, oldestOffset));
+      const keyFormat = await this.#keyFormatOf(request.receiverId, options);
+      const [tables, from] = [
+        { tables: this.#tables, names: this.#names },
+        { oldest: oldestOffset, keyFormat },
+      ];
+      const pruned = await this.#run(options, () => pruneSegments(this.#database, tables, request, from));
       // Else the log changed between the two questions: a prune thought lost came late, or a newer writer took it.
       if (pruned !== undefined) return pruned;
     }
   }
 
   drop(receiverId: bigint, options?: CallOptions): Promise<boolean> {
+    this.#keyFormats.delete(receiverId);
     return this.#run(options, () => dropLog(this.#db, this.#tables, receiverId));
   }
 
@@ -236,11 +263,30 @@ class PostgresEventLog implements EventLog {
     }));
   }
 
+  /** Of a log that does not exist: that of the next one. */
+  async #keyFormatOf(receiverId: bigint, options?: CallOptions): Promise<KeyFormat> {
+    const known = this.#keyFormats.get(receiverId);
+    if (known !== undefined) return known;
+    const { rows } = await this.#run(options, () =>
+      sql<LogRow>`select key_format from ${this.#tables.logs} where receiver_id = ${receiverId}::bigint`.execute(this.#db),
+    );
+    const [row] = rows;
+    if (row !== undefined) this.#keyFormats.set(receiverId, row.key_format);
+    return row?.key_format ?? currentKeyFormat;
+  }
+
+  #met(row: LogRow | undefined, receiverId: bigint): Claim {
+    const claim = toClaim(row, receiverId);
+    if (row !== undefined) this.#keyFormats.set(receiverId, row.key_format);
+    return claim;
+  }
+
   async #run<T>(options: CallOptions | undefined, query: () => Promise<T>): Promise<T> {
     options?.signal?.throwIfAborted();
     try {
       return await query();
     } catch (error) {
+      options?.signal?.throwIfAborted();
       throw toStoreError(error);
     }
   }

@@ -1,22 +1,23 @@
 import { decodeEvent, lastOffsetOf, Limits, type EncodedBatch, type Offset } from "@warren/protocol";
-import { sql, type Kysely } from "kysely";
-import { eventKey } from "../event-key.ts";
+import type { Database } from "@warren/postgres";
+import { sql } from "kysely";
+import { keysParameter, type EventIdentity, type KeyFormat } from "../event-keys.ts";
 import type { PruneRequest, PruneResult } from "../event-log.ts";
 import { readSegments } from "./read-segments.ts";
-import type { Tables } from "./tables.ts";
+import type { TableNames, Tables } from "./tables.ts";
 
 /**
  * Removes the oldest segments below an offset, in one statement with their keys and the gap, only where epoch and oldest offset are the expected ones. Keys are
  * found by what the segments say: an index by offset would cost every append (ADR-0010). Undefined when epoch or oldest offset differ: nothing was done.
  */
 export async function pruneSegments(
-  db: Kysely<unknown>,
-  tables: Tables,
+  database: Database<unknown>,
+  { tables, names }: { readonly tables: Tables; readonly names: TableNames },
   request: PruneRequest,
-  oldest: Offset,
+  { oldest, keyFormat }: { readonly oldest: Offset; readonly keyFormat: KeyFormat },
 ): Promise<PruneResult | undefined> {
   const { receiverId, epoch, beforeOffset, reason, maxEvents } = request;
-  const read = await readSegments(db, tables, { receiverId, afterOffset: oldest - 1n, maxEvents, maxBytes: Limits.pruneBytes });
+  const read = await readSegments(database, names, { receiverId, afterOffset: oldest - 1n, maxEvents, maxBytes: Limits.pruneBytes });
   const below = read.filter((segment) => lastOffsetOf(segment) < beforeOffset);
   const last = below.at(-1);
   if (last === undefined) return { oldestOffset: oldest, bytes: 0, more: false };
@@ -31,7 +32,7 @@ export async function pruneSegments(
       delete from ${tables.segments} using moved where receiver_id = ${receiverId}::bigint and last_offset <= ${lastOffset}::bigint
     ), keys as (
       delete from ${tables.keys} using moved
-      where receiver_id = ${receiverId}::bigint and event_key = any(${below.flatMap(keysOf)}::uuid[]) and event_offset <= ${lastOffset}::bigint
+      where receiver_id = ${receiverId}::bigint and event_key = any(${keysParameter(keyFormat, below.flatMap(identitiesOf))}::uuid[]) and event_offset <= ${lastOffset}::bigint
     ), extended as (
       update ${tables.gaps} set last_offset = ${lastOffset}::bigint from moved
       where receiver_id = ${receiverId}::bigint and kind = 'pruned' and last_offset = ${oldest}::bigint - 1 and reason = ${reason}
@@ -44,14 +45,11 @@ export async function pruneSegments(
     select oldest_offset, exists (
       select from ${tables.segments}
       where receiver_id = ${receiverId}::bigint and last_offset > ${lastOffset}::bigint and last_offset < ${beforeOffset}::bigint
-    ) as more from moved`.execute(db);
+    ) as more from moved`.execute(database.db);
   const [row] = rows;
   return row === undefined ? undefined : { oldestOffset: row.oldest_offset, bytes, more: row.more };
 }
 
-function keysOf({ bytes, eventEnds }: EncodedBatch): string[] {
-  return Array.from(eventEnds, (end, index) => {
-    const { source, id } = decodeEvent(bytes.subarray(index === 0 ? 0 : eventEnds[index - 1], end));
-    return eventKey(source, id);
-  });
+function identitiesOf({ bytes, eventEnds }: EncodedBatch): EventIdentity[] {
+  return Array.from(eventEnds, (end, index) => decodeEvent(bytes.subarray(index === 0 ? 0 : eventEnds[index - 1], end)));
 }

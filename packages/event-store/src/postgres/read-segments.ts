@@ -1,46 +1,60 @@
 import { eventEndsOf, must, type EncodedBatch, type Offset } from "@warren/protocol";
-import { sql, type Kysely } from "kysely";
-import type { ReadRequest } from "../event-log.ts";
-import type { Tables } from "./tables.ts";
+import type { CopyFields, Database } from "@warren/postgres";
+import type { CallOptions, ReadRequest } from "../event-log.ts";
+import type { TableNames } from "./tables.ts";
 
-interface SegmentRow {
-  readonly first_offset: bigint;
-  readonly event_count: number;
-  readonly recorded_ms: bigint;
-  readonly payload: Buffer;
-}
-
-/** Whole segments after an offset, in order, up to the bounds; the sizes are read without the payloads, which stay where they are until chosen. */
-export async function readSegments(db: Kysely<unknown>, tables: Tables, request: ReadRequest): Promise<readonly EncodedBatch[]> {
+/**
+ * Whole segments after an offset, in order, up to the bounds. Offsets are dense: the segment that holds the last offset of a page is looked up, so that no more
+ * rows than those of the page are looked at. The sizes are read without the payloads, which stay where they are until chosen.
+ */
+export function readSegments(
+  database: Database<unknown>,
+  tables: TableNames,
+  request: ReadRequest,
+  options?: CallOptions,
+): Promise<readonly EncodedBatch[]> {
   const { receiverId, afterOffset, maxEvents, maxBytes } = request;
-  const { rows } = await sql<SegmentRow>`
-    select first_offset, event_count, (extract(epoch from recorded_at) * 1000)::bigint as recorded_ms, payload
+  const query = `
+    select first_offset, event_count, (extract(epoch from recorded_at) * 1000)::bigint, payload
     from (
-      select *, sum(event_count) over w - event_count as events_before, sum(octet_length(payload)) over w - octet_length(payload) as bytes_before
-      from (
-        select * from ${tables.segments}
-        where receiver_id = ${receiverId}::bigint and last_offset > ${afterOffset}::bigint
-        order by last_offset limit ${maxEvents}::int
-      ) as next
+      select *, first_offset - first_value(first_offset) over w as events_before,
+        sum(octet_length(payload)) over w - octet_length(payload) as bytes_before
+      from ${tables.segments}
+      where receiver_id = ${receiverId} and last_offset > ${afterOffset} and last_offset <= coalesce((
+        select last_offset from ${tables.segments}
+        where receiver_id = ${receiverId} and last_offset >= ${afterOffset + BigInt(maxEvents)}
+        order by last_offset limit 1
+      ), ${maxOffset})
       window w as (order by last_offset)
     ) as sized
-    where events_before < ${maxEvents}::int and bytes_before < ${maxBytes}::int
-    order by last_offset`.execute(db);
-  return rows.map(toBatch);
+    where events_before < ${maxEvents} and bytes_before < ${maxBytes}
+    order by last_offset`;
+  return database.copyOut(query, toBatch, options);
 }
+
+/** The largest of int8. */
+const maxOffset = 2n ** 63n - 1n;
 
 /** The segment that holds an offset. */
 export async function readSegmentOf(
-  db: Kysely<unknown>,
-  tables: Tables,
+  database: Database<unknown>,
+  tables: TableNames,
   receiverId: bigint,
   offset: Offset,
 ): Promise<EncodedBatch | undefined> {
-  const [segment] = await readSegments(db, tables, { receiverId, afterOffset: offset - 1n, maxEvents: 1, maxBytes: 1 });
+  const [segment] = await readSegments(database, tables, { receiverId, afterOffset: offset - 1n, maxEvents: 1, maxBytes: 1 });
   return segment;
 }
 
-function toBatch(row: SegmentRow): EncodedBatch {
-  const eventEnds = must(eventEndsOf(row.payload), `segment at offset ${row.first_offset} is not a whole number of events`);
-  return { firstOffset: row.first_offset, count: row.event_count, bytes: row.payload, eventEnds, recordedAt: Number(row.recorded_ms) };
+function toBatch([first, count, recorded, payload]: CopyFields): EncodedBatch {
+  const firstOffset = must(first, "a segment has a first offset").readBigInt64BE();
+  const bytes = Buffer.from(must(payload, "a segment has a payload"));
+  const eventEnds = must(eventEndsOf(bytes), `segment at offset ${firstOffset} is not a whole number of events`);
+  return {
+    firstOffset,
+    count: must(count, "a segment has a count").readInt32BE(),
+    bytes,
+    eventEnds,
+    recordedAt: Number(must(recorded, "a segment has a time").readBigInt64BE()),
+  };
 }

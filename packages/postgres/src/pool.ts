@@ -1,0 +1,87 @@
+import { Times } from "@warren/protocol";
+import pg from "pg";
+import type { DatabaseOptions } from "./database.ts";
+
+/**
+ * A pool in which every wait is bounded, no broken connection is given back, and no lost one ends the process.
+ */
+export function openPool({ url, maxConnections = 8, applicationName, logger }: DatabaseOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: maxConnections,
+    application_name: applicationName,
+    connectionTimeoutMillis: Times.databaseConnectMs,
+    statement_timeout: Times.databaseStatementMs,
+    lock_timeout: Times.databaseLockMs,
+    idle_in_transaction_session_timeout: Times.databaseIdleInTransactionMs,
+    query_timeout: Times.databaseSocketMs,
+    keepAlive: true,
+    idleTimeoutMillis: 30_000,
+    allowExitOnIdle: true,
+    types: { getTypeParser: typeParser },
+  });
+  pool.on("error", (error) => logger.debug("idle database connection lost", { error: error.message }));
+  pool.on("connect", (client) => {
+    client.on("error", (error) => logger.debug("database connection lost", { error: error.message }));
+  });
+  return destroyBroken(pool);
+}
+
+/** Lends a connection for one statement. */
+export async function withClient<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    const result = await use(client);
+    client.release();
+    return result;
+  } catch (error) {
+    client.release(isBroken(error));
+    throw error;
+  }
+}
+
+/** OID of int8 in pg_type. */
+const int8 = 20;
+
+/** bigint for int8, the default for the rest. Offsets are int8 and pass 2^53 in principle. */
+function typeParser(oid: number, format?: string): unknown {
+  if (oid === int8 && format !== "binary") return BigInt;
+  return (pg.types.getTypeParser as (oid: number, format: string) => unknown)(oid, format === "binary" ? "binary" : "text");
+}
+
+/** Whether a connection on which a query failed like this is no longer sound: it broke, or still waits for an answer. */
+function isBroken(error: unknown): boolean {
+  return !(error instanceof pg.DatabaseError) || error.code?.startsWith("57P") === true;
+}
+
+/**
+ * kysely gives every client back to the pool as sound. A client whose query ran out of time still waits for an answer
+ * (https://github.com/brianc/node-postgres/issues/3399), so it must be destroyed instead.
+ */
+function destroyBroken(pool: pg.Pool): pg.Pool {
+  const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
+  const wrapped = async (): Promise<pg.PoolClient> => {
+    const client = await connect();
+    let broken = false;
+    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+    const release = client.release.bind(client);
+    const guarded = async (...args: unknown[]): Promise<unknown> => {
+      try {
+        return await query(...args);
+      } catch (error) {
+        if (isBroken(error)) broken = true;
+        throw error;
+      }
+    };
+    client.query = guarded as pg.PoolClient["query"];
+    client.release = (error?: Error | boolean) => {
+      client.query = query as pg.PoolClient["query"];
+      client.release = release;
+      // kysely passes false for a client it finds sound.
+      release(error === undefined || error === false ? broken : error);
+    };
+    return client;
+  };
+  pool.connect = wrapped as pg.Pool["connect"];
+  return pool;
+}
