@@ -1,6 +1,6 @@
 import { Limits } from "../limits.ts";
 import type { QuarantineReason } from "../event-slice.ts";
-import { isUtf8, readText } from "./utf8.ts";
+import { isText, isUtf8, readText } from "./utf8.ts";
 import { WireReader } from "./wire.ts";
 
 /** What a walk found: an event that decodes, or why no log can take it, with what could be read of it until then. */
@@ -56,8 +56,14 @@ export function walkEvent(bytes: Uint8Array, start = 0, end = bytes.length): Wal
     const { id, source, type } = walk;
     return { kind: "rejected", reason: error.reason, detail: error.message, id: given(id), source: given(source), type: given(type) };
   }
+  lastSource = walk.source;
+  lastType = walk.type;
   return { kind: "event", id: walk.id, source: walk.source, type: walk.type };
 }
+
+/** Of the event before: most come in runs, and need no text of their own. Both passed the walk. */
+let lastSource = "";
+let lastType = "";
 
 function given(text: string): string | undefined {
   return text === "" ? undefined : text;
@@ -104,10 +110,10 @@ class EventWalk {
         this.id = readAttribute(reader.bytes, from, to, name);
         break;
       case 2:
-        this.source = readAttribute(reader.bytes, from, to, name);
+        this.source = isText(reader.bytes, from, to, lastSource) ? lastSource : readAttribute(reader.bytes, from, to, name);
         break;
       case 3:
-        this.type = readAttribute(reader.bytes, from, to, name);
+        this.type = isText(reader.bytes, from, to, lastType) ? lastType : readAttribute(reader.bytes, from, to, name);
         break;
       case 5:
         walkTimestamp(new WireReader(reader.bytes, from, to));
@@ -171,7 +177,7 @@ function walkTimestamp(reader: WireReader): void {
       const value = (tag & 7) === 0 ? reader.signed() : undefined;
       if (value === undefined) throw new Rejected("malformed", "field time is malformed");
       // Years 1 to 9999, as google.protobuf.Timestamp has it: JSON cannot say more.
-      const sane = field === 1 ? value >= -62_135_596_800n && value <= 253_402_300_799n : value >= 0n && value <= 999_999_999n;
+      const sane = field === 1 ? value >= -62_135_596_800 && value <= 253_402_300_799 : value >= 0 && value <= 999_999_999;
       if (!sane) throw new Rejected("malformed", `time is out of range: ${value}`);
     } else if (!reader.skip(tag & 7)) {
       throw new Rejected("malformed", "field time is malformed");

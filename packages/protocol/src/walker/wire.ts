@@ -35,10 +35,12 @@ export class WireReader {
     return -1;
   }
 
-  /** A varint as the signed 64 bit number it stands for; undefined when malformed. */
-  signed(): bigint | undefined {
+  /** A varint as the signed 64 bit number it stands for, a bigint when it has more than 49 bits; undefined when malformed. */
+  signed(): number | bigint | undefined {
     const from = this.position;
-    if (this.varint() < 0) return undefined;
+    const short = this.varint();
+    if (short < 0) return undefined;
+    if (this.position - from <= 7) return short;
     let value = 0n;
     for (let i = this.position - 1; i >= from; i -= 1) value = (value << 7n) | BigInt((this.bytes[i] ?? 0) & 0x7f);
     return BigInt.asIntN(64, value);

@@ -41,10 +41,12 @@ export function mergeMessages(channel: number, messages: readonly PendingMessage
     bytes += message.bytes;
     quarantined.push(...message.rejected);
     for (const event of message.events) {
-      const identity = `${event.source}\0${event.id}`;
-      const earlier = seen.get(identity);
+      // The id alone nearly always tells: then no text is made for it.
+      const sameId = seen.get(event.id);
+      const key = sameId === undefined || sameId.source === event.source ? event.id : `${event.source}\0${event.id}`;
+      const earlier = key === event.id ? sameId : seen.get(key);
       if (earlier === undefined) {
-        seen.set(identity, event);
+        seen.set(key, event);
         events.push(event);
       } else if (sameContent(earlier.bytes, event.bytes)) {
         repeats += 1;
