@@ -10,6 +10,7 @@ export { lastOffsetOf, type EncodedBatch, type Offset } from "./encoded-batch.ts
 export { QuarantineReasons, type EventSlice, type QuarantinedEvent, type QuarantineReason } from "./event-slice.ts";
 export { EventEncoder } from "./event-encoder.ts";
 export { decodeEvent, encodeEvent, toEvent } from "./event.ts";
+export { LazyEvent } from "./lazy-event.ts";
 export { recordedAtOf, StoredEvent, type RecordedEvent } from "./recorded-event.ts";
 export { Limits, Times } from "./limits.ts";
 export {
@@ -27,5 +28,6 @@ export { silentLogger, systemClock, type Clock, type IdSource, type LogFields, t
 export { TopicMatcher, topicMatches } from "./topic.ts";
 export { canonicalPatterns, checkConsumerName, checkPatterns } from "./validation.ts";
 export { sameContent } from "./walker/same-content.ts";
+export { readBatch, type ReceivedBatch } from "./walker/read-batch.ts";
 export { eventEndsOf, eventTag, joinSlices } from "./walker/walk-batch.ts";
 export { walkEvent, type WalkedEvent } from "./walker/walk-event.ts";

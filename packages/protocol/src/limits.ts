@@ -77,6 +77,8 @@ export const Limits = {
   /** Calls at a time in one HTTP/2 session. The SDK opens another session before. */
   sessionStreams: 100,
   subscriberSessionStreams: 50,
+  /** Sent to a subscriber and not read by it, per stream and per HTTP/2 session: room for the largest frame. */
+  subscriberWindowBytes: 2 * 1024 * 1024,
   /** Headers of one request, and how many there may be. */
   requestHeaderBytes: 16 * 1024,
   requestHeaders: 64,

@@ -27,7 +27,7 @@ const opened = (
   more: { readonly logId?: string; readonly settled?: Settled["ranges"]; readonly moves?: bigint } = {},
 ) => ({ kind: "opened", token, logId: "log", afterOffset, settled: [], moves: 0n, ...more }) as const;
 const batch = (firstOffset: bigint, count: number): SessionInput => ({ kind: "batch", firstOffset, count });
-const done = (offset: bigint, moves = 0n): SessionInput => ({ kind: "done", offset, moves });
+const done = (offset: bigint, moves = 0n): SessionInput => ({ kind: "done", ranges: [{ first: offset, last: offset }], moves });
 const failed = (offset: bigint): SessionInput => ({ kind: "failed", offset, moves: 0n, failure: { reason: "why", attempts: 2 } });
 const acked = (mark: bigint, ...ranges: Settled["ranges"]): SessionInput => ({ kind: "acked", settled: { mark, ranges }, deliveryIds: [] });
 const lost: SessionInput = { kind: "ended", code: "TRANSPORT_UNAVAILABLE" };

@@ -1,4 +1,13 @@
-import { covers, raiseMark, settle, type ErrorCode, type Offset, type OffsetRanges, type Settled } from "@warren/protocol";
+import {
+  covers,
+  raiseMark,
+  settle,
+  type ErrorCode,
+  type Offset,
+  type OffsetRange,
+  type OffsetRanges,
+  type Settled,
+} from "@warren/protocol";
 import { noSides, sideDone, sideFailed, sideReceived, sidesSettled, type SideEffect, type SideState } from "./side-machine.ts";
 
 /*
@@ -54,7 +63,8 @@ export type SessionInput =
   /** These offsets will not come. */
   | { readonly kind: "skipped"; readonly firstOffset: Offset; readonly lastOffset: Offset }
   | { readonly kind: "acked"; readonly settled: Settled; readonly deliveryIds: readonly bigint[] }
-  | { readonly kind: "done"; readonly offset: Offset; readonly moves: bigint }
+  /** The application is done with these, in any order. */
+  | { readonly kind: "done"; readonly ranges: readonly OffsetRange[]; readonly moves: bigint }
   | { readonly kind: "failed"; readonly offset: Offset; readonly moves: bigint; readonly failure: Failure }
   /** The broker cannot park this one. */
   | { readonly kind: "park-refused"; readonly offset: Offset }
@@ -150,8 +160,8 @@ export function stepSession(state: SessionState, input: SessionInput): SessionSt
     case "acked":
       return acked(state, input.settled, input.deliveryIds);
     case "done":
-      if (input.moves !== state.moves || input.offset > state.handed) return { state, effects: [] };
-      return settled({ ...state, done: settle(state.done, { first: input.offset, last: input.offset }) });
+      if (input.moves !== state.moves) return { state, effects: [] };
+      return settled({ ...state, done: input.ranges.filter(({ last }) => last <= state.handed).reduce(settle, state.done) });
     case "failed": {
       if (input.moves !== state.moves || input.offset > state.handed) return { state, effects: [] };
       return settled({ ...state, parks: new Map(state.parks).set(input.offset, input.failure) });

@@ -2,6 +2,8 @@
 export class EventQueue<T> {
   readonly #limit: number;
   #items: T[] = [];
+  /** Of those, so many were taken. */
+  #taken = 0;
   #takers: ((result: IteratorResult<T, undefined>) => void)[] = [];
   #failures: ((error: unknown) => void)[] = [];
   #room: (() => void)[] = [];
@@ -20,12 +22,24 @@ export class EventQueue<T> {
       if (taker === undefined) this.#items.push(item);
       else taker({ done: false, value: item });
     }
-    if (this.#items.length > this.#limit) await new Promise<void>((resolve) => this.#room.push(resolve));
+    if (this.#items.length - this.#taken > this.#limit) await new Promise<void>((resolve) => this.#room.push(resolve));
+  }
+
+  /** The next one, if there is one already. */
+  takeNow(): T | undefined {
+    const item = this.#items[this.#taken];
+    if (item === undefined) return undefined;
+    this.#taken += 1;
+    if (this.#taken === this.#items.length) {
+      this.#items = [];
+      this.#taken = 0;
+    }
+    if (this.#room.length > 0 && this.#items.length - this.#taken <= this.#limit) this.#wake();
+    return item;
   }
 
   take(): Promise<IteratorResult<T, undefined>> {
-    const [item] = this.#items.splice(0, 1);
-    if (this.#items.length <= this.#limit) this.#wake();
+    const item = this.takeNow();
     if (item !== undefined) return Promise.resolve({ done: false, value: item });
     if (this.#end !== undefined) {
       return this.#end.error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(this.#end.error);
@@ -40,7 +54,10 @@ export class EventQueue<T> {
   end(error?: unknown, discard = false): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
-    if (discard) this.#items = [];
+    if (discard) {
+      this.#items = [];
+      this.#taken = 0;
+    }
     this.#wake();
     const [takers, failures] = [this.#takers, this.#failures];
     this.#takers = [];

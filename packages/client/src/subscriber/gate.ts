@@ -3,6 +3,10 @@ export class Gate {
   #shut = false;
   #waiting: (() => void)[] = [];
 
+  get isShut(): boolean {
+    return this.#shut;
+  }
+
   /** Resolves when the gate is open. */
   async open(): Promise<void> {
     while (this.#shut) await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -1,3 +1,4 @@
+import type { ClientHttp2Stream, Http2Session } from "node:http2";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Limits, systemClock, Times } from "@warren/protocol";
 import { uuidv7 } from "uuidv7";
@@ -11,12 +12,30 @@ export interface SubscriberOptions {
   readonly brokerUrl: string;
 }
 
+/**
+ * A session with a receive window of its own. The default of 64 KiB is less than one frame, and each window costs a round trip: over 50 ms that is 1.3 MB/s. What the
+ * window of the session lets in is bounded by the windows of its streams.
+ */
+class WideSession extends Http2SessionManager {
+  readonly #seen = new WeakSet<Http2Session>();
+
+  override async request(...args: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
+    const stream = await super.request(...args);
+    const { session } = stream;
+    if (session !== undefined && !this.#seen.has(session)) {
+      this.#seen.add(session);
+      session.setLocalWindowSize(Limits.subscriberWindowBytes);
+    }
+    return stream;
+  }
+}
+
 /** A subscriber for Node, over HTTP/2. Connects when something is subscribed to. */
 export function createSubscriber({ brokerUrl }: SubscriberOptions): Subscriber {
   const connections: Http2SessionManager[] = [];
   const pings = { pingIntervalMs: Times.http2PingMs, pingTimeoutMs: Times.http2PingTimeoutMs };
   const newSession = (): OpenStream => {
-    const sessionManager = new Http2SessionManager(brokerUrl, pings);
+    const sessionManager = new WideSession(brokerUrl, pings, { settings: { initialWindowSize: Limits.subscriberWindowBytes } });
     connections.push(sessionManager);
     return twoWay(
       createConnectTransport({ baseUrl: brokerUrl, httpVersion: "2", useBinaryFormat: true, acceptCompression: [], sessionManager }),
@@ -27,6 +46,7 @@ export function createSubscriber({ brokerUrl }: SubscriberOptions): Subscriber {
     clock: systemClock,
     random: Math.random,
     newInstanceId: uuidv7,
+    defer: setImmediate,
     disconnect() {
       for (const each of connections) each.abort();
     },

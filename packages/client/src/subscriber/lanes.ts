@@ -25,15 +25,37 @@ export class Lanes {
     return this.#failed.promise;
   }
 
-  /** Resolves when the job was begun, or waits behind its key; then another may be given. Throws what an earlier job threw. */
-  async run(key: string | undefined, job: Job): Promise<void> {
+  /** A job threw: no other is begun. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /**
+   * Begins the job, or has it wait behind its key; then another may be given. Undefined: it was done at once; else that is when the promise resolves. Rejects with
+   * what an earlier job threw.
+   */
+  run(key: string | undefined, job: Job): Promise<void> | undefined {
     const behind = key === undefined || key === "" ? undefined : this.#keys.get(key);
     if (behind !== undefined && this.#waiting < waitingLimit) {
       behind.push(job);
       this.#waiting += 1;
-      return;
+      return undefined;
     }
-    await this.#until(() => this.#running < this.#concurrency && !(key !== undefined && this.#keys.has(key)));
+    if (this.#failure !== undefined || !this.#isFree(key)) return this.#runLater(key, job);
+    this.#begin(key, job);
+    return undefined;
+  }
+
+  async #runLater(key: string | undefined, job: Job): Promise<void> {
+    await this.#until(() => this.#isFree(key));
+    this.#begin(key, job);
+  }
+
+  #isFree(key: string | undefined): boolean {
+    return this.#running < this.#concurrency && !(key !== undefined && this.#keys.has(key));
+  }
+
+  #begin(key: string | undefined, job: Job): void {
     if (key !== undefined && key !== "") this.#keys.set(key, []);
     this.#running += 1;
     void this.#work(key, job);

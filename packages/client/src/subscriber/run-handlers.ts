@@ -63,13 +63,17 @@ export async function runHandlers(queue: EventQueue<SubscribedEvent>, handler: H
   const lanes = new Lanes(concurrency);
   const release = (): void => void gate.release();
   deps.ended.addEventListener("abort", release, { once: true });
-  const take = () => Promise.race([queue.take(), lanes.failed]);
+  const take = nextOf(queue, lanes);
+  const deal = dealer(handler, options, gate, deps);
   try {
-    for (let next = await take(); next.done !== true; next = await take()) {
-      const event = next.value;
-      await gate.open();
+    for (;;) {
+      const event = queue.takeNow() ?? (await take());
+      if (event === undefined) break;
+      if (gate.isShut) await gate.open();
       if (deps.ended.aborted) break;
-      await lanes.run(order === "key" ? event.partitionKey : undefined, () => handle(event, handler, options, gate, deps));
+      // One after another needs no lanes. Nothing is awaited that is there already: this is done for every event.
+      const busy = concurrency === 1 ? deal(event) : lanes.run(order === "key" ? event.partitionKey : undefined, async () => deal(event));
+      if (busy !== undefined) await busy;
     }
     await lanes.idle();
   } catch (error) {
@@ -82,33 +86,91 @@ export async function runHandlers(queue: EventQueue<SubscribedEvent>, handler: H
   }
 }
 
-async function handle(event: SubscribedEvent, handler: Handler, options: RunOptions, gate: Gate, deps: RunDeps): Promise<void> {
+/** Waits for the next event; undefined when there will be none. Rejects when a job threw, or with what ended the queue. */
+function nextOf(queue: EventQueue<SubscribedEvent>, lanes: Lanes): () => Promise<SubscribedEvent | undefined> {
+  let fail: (error: unknown) => void = () => undefined;
+  // Once, and not a race for each event: the promise of failure would keep all of them.
+  lanes.failed.catch((error: unknown) => fail(error));
+  return () => {
+    if (lanes.hasFailed) return lanes.failed;
+    return new Promise((resolve, reject) => {
+      fail = reject;
+      queue.take().then(({ value }) => resolve(value), reject);
+    });
+  };
+}
+
+/** Deals with events by a handler. Undefined: the event is done already. */
+function dealer(handler: Handler, options: RunOptions, gate: Gate, deps: RunDeps): (event: SubscribedEvent) => Promise<void> | undefined {
+  const again = (event: SubscribedEvent, error: unknown): Promise<void> => tryAgain(event, error, handler, options, gate, deps);
+  return (event) => {
+    let result: unknown;
+    try {
+      result = handler(event);
+    } catch (error) {
+      return again(event, error);
+    }
+    if (!isThenable(result)) {
+      event.ack();
+      return undefined;
+    }
+    return Promise.resolve(result).then(
+      () => event.ack(),
+      (error: unknown) => again(event, error),
+    );
+  };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** After a first try that failed. */
+async function tryAgain(
+  event: SubscribedEvent,
+  first: unknown,
+  handler: Handler,
+  options: RunOptions,
+  gate: Gate,
+  deps: RunDeps,
+): Promise<void> {
   const { retries = 5, signal, pauseOn, onFailure = "park", backoff = { minMs: Times.backoffMinMs, maxMs: Times.backoffMaxMs } } = options;
   let failures = 0;
   let pauses = 0;
-  for (;;) {
-    try {
-      await handler(event);
-      event.ack();
-      if (pauses > 0 && gate.release()) deps.tell({ kind: "resumed" });
-      return;
-    } catch (error) {
-      if (signal?.aborted === true || deps.ended.aborted) return;
-      const reason = error instanceof Error ? error.message : String(error);
-      if (pauseOn?.(error) === true) {
-        pauses += 1;
-        if (gate.shut()) deps.tell({ kind: "paused", reason });
-      } else {
-        failures += 1;
-        if (failures > retries) {
-          if (pauses > 0 && gate.release()) deps.tell({ kind: "resumed" });
-          return giveUp(event, failures, reason, error, onFailure === "park" && deps.named, deps);
-        }
+  for (
+    let failure: { readonly error: unknown } | undefined = { error: first };
+    failure !== undefined;
+    failure = await trial(event, handler)
+  ) {
+    const { error } = failure;
+    if (signal?.aborted === true || deps.ended.aborted) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (pauseOn?.(error) === true) {
+      pauses += 1;
+      if (gate.shut()) deps.tell({ kind: "paused", reason });
+    } else {
+      failures += 1;
+      if (failures > retries) {
+        if (pauses > 0 && gate.release()) deps.tell({ kind: "resumed" });
+        giveUp(event, failures, reason, error, onFailure === "park" && deps.named, deps);
+        return;
       }
-      const attempt = Math.max(failures, pauses);
-      await pause(deps.clock, backoffDelay(attempt, deps.random, backoff), deps.ended);
     }
+    const attempt = Math.max(failures, pauses);
+    await pause(deps.clock, backoffDelay(attempt, deps.random, backoff), deps.ended);
   }
+  if (pauses > 0 && gate.release()) deps.tell({ kind: "resumed" });
+}
+
+/** Undefined: the handler took it, and it is acked. */
+async function trial(event: SubscribedEvent, handler: Handler): Promise<{ readonly error: unknown } | undefined> {
+  try {
+    await handler(event);
+  } catch (error) {
+    return { error };
+  }
+  event.ack();
+  return undefined;
 }
 
 /** Resolves after `delayMs`, or when the signal aborts. */

@@ -1,21 +1,22 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { Limits, type Offset, type Settled } from "@warren/protocol";
 import {
+  FrameSchema,
   SubscriptionService,
   type AckRequestSchema,
+  type Frame,
   type OpenSchema,
   type ParkRequestSchema,
   type Refused,
   type SubscribeRequestSchema,
-  type SubscribeResponse,
 } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
 import type { Failure } from "../machine/session-machine.ts";
 
 /** One open stream to a broker. No command throws: what is not heard is said again after the next open. */
 export interface SubscriberStream {
-  readonly responses: AsyncIterable<SubscribeResponse>;
+  readonly responses: AsyncIterable<Frame>;
   /** All that is done; a later call stands for an earlier one that was not sent yet. */
   ack(settled: Settled): void;
   ackSide(deliveryId: bigint): void;
@@ -82,9 +83,21 @@ class Outbox {
   }
 }
 
+const { subscribe, follow } = SubscriptionService.method;
+
+/** A method of the service whose answers are read as frames: the same bytes, with the events left as they came. */
+async function* framesOf<I extends DescMessage>(
+  transport: Transport,
+  method: { readonly input: I } & (typeof subscribe | typeof follow),
+  requests: AsyncIterable<MessageInitShape<I>>,
+  signal: AbortSignal,
+): AsyncGenerator<Frame> {
+  const { message } = await transport.stream({ ...method, output: FrameSchema }, signal, undefined, undefined, requests);
+  yield* message;
+}
+
 /** The two-way stream, for Node: commands go with the stream. */
 export function twoWay(transport: Transport): OpenStream {
-  const client = createClient(SubscriptionService, transport);
   return (open, signal) => {
     const first: Command = { command: { case: "open", value: open } };
     let ping = false;
@@ -109,7 +122,7 @@ export function twoWay(transport: Transport): OpenStream {
     }
     signal.addEventListener("abort", () => wake(), { once: true });
     return {
-      responses: client.subscribe(commands(), { signal }),
+      responses: framesOf(transport, subscribe, commands(), signal),
       ...outbox.commands,
       ping() {
         ping = true;
@@ -147,8 +160,11 @@ export function oneWay(transport: Transport): OpenStream {
       busy = false;
       ended?.();
     }
-    async function* responses(): AsyncGenerator<SubscribeResponse> {
-      for await (const response of client.follow({ open }, { signal })) {
+    async function* request() {
+      yield { open };
+    }
+    async function* responses(): AsyncGenerator<Frame> {
+      for await (const response of framesOf(transport, follow, request(), signal)) {
         if (response.frame.case === "opened") sessionId = response.frame.value.sessionId;
         yield response;
         void send();

@@ -1,5 +1,4 @@
-import { StoredEvent, type Offset, type RecordedEvent } from "@warren/protocol";
-import type { Event } from "@warren/protocol/v1";
+import { LazyEvent, type Offset, type ReceivedBatch, type RecordedEvent } from "@warren/protocol";
 import type { Failure } from "../machine/session-machine.ts";
 
 /** An event, to be settled when it is dealt with: acked, or parked. */
@@ -12,22 +11,28 @@ export interface SubscribedEvent extends RecordedEvent {
   park(this: void, reason: string, attempts?: number): void;
 }
 
-/** What becomes of an event. */
+/** Where it is told what became of events: of one session, or of one side delivery. */
 export interface Settle {
-  readonly ack: () => void;
-  readonly park: (failure: Failure) => void;
+  ack(offset: Offset): void;
+  park(offset: Offset, failure: Failure): void;
 }
 
 /** An event with its ways to be settled. */
-export class SettleableEvent extends StoredEvent implements SubscribedEvent {
+export class SettleableEvent extends LazyEvent implements SubscribedEvent {
   readonly retried: Failure | undefined;
-  readonly ack: SubscribedEvent["ack"];
-  readonly park: SubscribedEvent["park"];
+  readonly #settle: Settle;
 
-  constructor(event: Event, offset: Offset, recordedAt: Date, settle: Settle, retried?: Failure) {
-    super(event, offset, recordedAt);
+  constructor(batch: ReceivedBatch, index: number, settle: Settle, retried?: Failure) {
+    super(batch, index);
     this.retried = retried;
-    this.ack = settle.ack;
-    this.park = (reason, attempts = 1) => settle.park({ reason, attempts });
+    this.#settle = settle;
+  }
+
+  get ack(): SubscribedEvent["ack"] {
+    return () => this.#settle.ack(this.offset);
+  }
+
+  get park(): SubscribedEvent["park"] {
+    return (reason, attempts = 1) => this.#settle.park(this.offset, { reason, attempts });
   }
 }

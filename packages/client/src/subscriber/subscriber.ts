@@ -17,6 +17,8 @@ export interface SubscriberDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly newInstanceId: () => string;
+  /** Runs something when this turn of the event loop ends. */
+  readonly defer: (run: () => void) => void;
   /** Closes the connections that `open` made, when no stream is open any more; a later `open` makes new ones. */
   readonly disconnect?: () => void;
 }

@@ -1,28 +1,23 @@
 import {
   backoffDelay,
   isWarrenError,
-  recordedAtOf,
+  readBatch,
   Times,
   WarrenError,
   type Clock,
   type ErrorCode,
   type Offset,
+  type ReceivedBatch,
   type Timer,
 } from "@warren/protocol";
-import type { Event, EventBatch, Gap, Refused, SideDelivery, SubscribeResponse } from "@warren/protocol/v1";
+import type { Frame, Gap, Refused, SideFrame } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
-import {
-  startSession,
-  stepSession,
-  type Failure,
-  type SessionEffect,
-  type SessionInput,
-  type SessionState,
-} from "../machine/session-machine.ts";
+import { startSession, stepSession, type SessionEffect, type SessionInput, type SessionState } from "../machine/session-machine.ts";
+import { AckBuffer } from "./ack-buffer.ts";
 import { EventQueue } from "./event-queue.ts";
 import { runHandlers, type Handler, type RunOptions } from "./run-handlers.ts";
 import type { OpenStream, SubscriberStream } from "./stream.ts";
-import { SettleableEvent, type SubscribedEvent } from "./subscribed-event.ts";
+import { SettleableEvent, type Settle, type SubscribedEvent } from "./subscribed-event.ts";
 import { toOpen, type SubscriptionOptions, type SubscriptionStatus } from "./subscription-options.ts";
 
 /** What a subscription needs. */
@@ -31,6 +26,8 @@ export interface SubscriptionDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly instanceId: string;
+  /** Runs something when this turn of the event loop ends. */
+  readonly defer: (run: () => void) => void;
 }
 
 /** Events that may wait for the application before the broker is not asked for more. */
@@ -51,6 +48,8 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   readonly #queue = new EventQueue<SubscribedEvent>(queueLimit);
   readonly #statuses = new Set<EventQueue<SubscriptionStatus>>();
   #state: SessionState;
+  readonly #acks = new AckBuffer();
+  #acksDeferred = false;
   readonly #ended = new AbortController();
   #stream: { readonly stream: SubscriberStream; readonly abort: AbortController } | undefined;
   #streams: Promise<void> = Promise.resolve();
@@ -82,16 +81,18 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   }
 
   /** Events one by one. Breaking the loop closes the subscription. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<SubscribedEvent, void, undefined> {
-    try {
-      for (;;) {
-        const next = await this.#queue.take();
-        if (next.done === true) return;
-        yield next.value;
-      }
-    } finally {
-      await this.close();
-    }
+  [Symbol.asyncIterator](): AsyncIterator<SubscribedEvent, undefined, undefined> {
+    return {
+      next: () => {
+        // Not an async generator: that is three promises for each event.
+        const event = this.#queue.takeNow();
+        return event === undefined ? this.#next() : Promise.resolve({ done: false, value: event });
+      },
+      return: async () => {
+        await this.close();
+        return { done: true, value: undefined };
+      },
+    };
   }
 
   /**
@@ -134,7 +135,42 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     await this.close();
   }
 
+  /** The next event when it comes. The subscription is closed when there is none. */
+  async #next(): Promise<IteratorResult<SubscribedEvent, undefined>> {
+    try {
+      const next = await this.#queue.take();
+      if (next.done === true) await this.close();
+      return next;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** What is done in one turn of the event loop is told together. */
+  #ack(offset: Offset, moves: bigint): void {
+    if (!this.#acks.takes(moves)) this.#tellAcks();
+    this.#acks.add(offset, moves);
+    if (this.#acksDeferred) return;
+    this.#acksDeferred = true;
+    this.#deps.defer(() => {
+      this.#acksDeferred = false;
+      this.#tellAcks();
+    });
+  }
+
+  #tellAcks(): void {
+    const done = this.#acks.take();
+    if (done !== undefined) this.#step(done);
+  }
+
+  /** What the application did before comes first. */
   #dispatch(input: SessionInput): readonly SessionEffect[] {
+    this.#tellAcks();
+    return this.#step(input);
+  }
+
+  #step(input: SessionInput): readonly SessionEffect[] {
     const { state, effects } = stepSession(this.#state, input);
     this.#state = state;
     for (const effect of effects) this.#run(effect);
@@ -232,7 +268,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     return ephemeral && this.#state.logId !== "" ? { start: { start: { case: "afterOffset", value: this.#state.handed } } } : {};
   }
 
-  async #response({ frame }: SubscribeResponse): Promise<void> {
+  async #response({ frame }: Frame): Promise<void> {
     switch (frame.case) {
       case "opened": {
         const { sessionToken, logId, afterOffset, headOffset, resumed, settled, moves, migratedFrom } = frame.value;
@@ -276,33 +312,30 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     }
   }
 
-  async #batch(batch: EventBatch): Promise<void> {
-    const effects = this.#dispatch({ kind: "batch", firstOffset: batch.firstOffset, count: batch.events.length });
+  async #batch(bytes: Uint8Array): Promise<void> {
+    const batch = readReceived(bytes);
+    const { firstOffset, count } = batch;
+    const effects = this.#dispatch({ kind: "batch", firstOffset, count });
     const handOver = effects.find((effect) => effect.kind === "hand-over");
     if (handOver === undefined) return;
-    const { from } = handOver;
-    const recordedAt = recordedAtOf(batch);
-    const first = batch.firstOffset + BigInt(from);
-    await this.#queue.push(batch.events.slice(from).map((event, i) => this.#withAck(event, first + BigInt(i), recordedAt)));
-  }
-
-  async #side({ deliveryId, batch, reason, attempts }: SideDelivery): Promise<void> {
-    const effects = this.#dispatch({ kind: "side", deliveryId });
-    const event = batch?.events[0];
-    if (batch === undefined || event === undefined || !effects.some((effect) => effect.kind === "hand-side")) return;
-    const settle = {
-      ack: () => void this.#dispatch({ kind: "side-done", deliveryId }),
-      park: (failure: Failure) => void this.#dispatch({ kind: "side-failed", deliveryId, failure }),
-    };
-    await this.#queue.push([new SettleableEvent(event, batch.firstOffset, recordedAtOf(batch), settle, { reason, attempts })]);
-  }
-
-  #withAck(event: Event, offset: Offset, recordedAt: Date): SubscribedEvent {
     const { moves } = this.#state;
-    return new SettleableEvent(event, offset, recordedAt, {
-      ack: () => void this.#dispatch({ kind: "done", offset, moves }),
-      park: (failure) => void this.#dispatch({ kind: "failed", offset, moves, failure }),
-    });
+    const settle: Settle = {
+      ack: (offset) => this.#ack(offset, moves),
+      park: (offset, failure) => void this.#dispatch({ kind: "failed", offset, moves, failure }),
+    };
+    const events: SubscribedEvent[] = [];
+    for (let index = handOver.from; index < count; index += 1) events.push(new SettleableEvent(batch, index, settle));
+    await this.#queue.push(events);
+  }
+
+  async #side({ deliveryId, batch: bytes, reason, attempts }: SideFrame): Promise<void> {
+    const effects = this.#dispatch({ kind: "side", deliveryId });
+    if (!effects.some((effect) => effect.kind === "hand-side")) return;
+    const settle: Settle = {
+      ack: () => void this.#dispatch({ kind: "side-done", deliveryId }),
+      park: (_, failure) => void this.#dispatch({ kind: "side-failed", deliveryId, failure }),
+    };
+    await this.#queue.push([new SettleableEvent(readReceived(bytes), 0, settle, { reason, attempts })]);
   }
 
   /** What cannot be parked (it was pruned, or nothing is kept for this subscription) is done, and said to be. */
@@ -342,4 +375,11 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
       this.#ping();
     });
   }
+}
+
+function readReceived(bytes: Uint8Array): ReceivedBatch {
+  const batch = readBatch(bytes);
+  if (batch === undefined || batch.count === 0)
+    throw new WarrenError("TRANSPORT_UNAVAILABLE", "the broker sent events that cannot be read");
+  return batch;
 }

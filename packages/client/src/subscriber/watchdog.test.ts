@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Times, type Clock } from "@warren/protocol";
-import { SubscribeResponseSchema, type SubscribeResponse } from "@warren/protocol/v1";
+import { FrameSchema, type Frame } from "@warren/protocol/v1";
 import { describe, expect, test, vi } from "vitest";
 import { subscriberOn } from "./subscriber.ts";
 
@@ -33,12 +33,13 @@ class ManualClock implements Clock {
 /** A broker of which only what is given comes: streams are open, and their peers answer pings. */
 class SilentBroker {
   opens = 0;
-  #give: (response: SubscribeResponse) => void = () => undefined;
+  #give: (response: Frame) => void = () => undefined;
   readonly clock = new ManualClock();
   readonly subscriber = subscriberOn({
     clock: this.clock,
     random: () => 0,
     newInstanceId: () => "me",
+    defer: queueMicrotask,
     open: (_, signal) => {
       this.opens += 1;
       const nothing = (): void => undefined;
@@ -47,12 +48,12 @@ class SilentBroker {
   });
 
   give(kind: "heartbeat" | "standby"): void {
-    this.#give(create(SubscribeResponseSchema, { frame: { case: kind, value: {} } }));
+    this.#give(create(FrameSchema, { frame: { case: kind, value: {} } }));
   }
 
-  async *#responses(signal: AbortSignal): AsyncGenerator<SubscribeResponse> {
+  async *#responses(signal: AbortSignal): AsyncGenerator<Frame> {
     for (;;) {
-      yield await new Promise<SubscribeResponse>((resolve, reject) => {
+      yield await new Promise<Frame>((resolve, reject) => {
         this.#give = resolve;
         signal.addEventListener("abort", () => reject(new Error("canceled")), { once: true });
       });

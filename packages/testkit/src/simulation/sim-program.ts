@@ -125,7 +125,7 @@ export class SimProgram {
       return undefined;
     }
     this.judge.done(moves, offset);
-    this.#input({ kind: "done", offset, moves });
+    this.#input({ kind: "done", ranges: [{ first: offset, last: offset }], moves });
     return undefined;
   }
 

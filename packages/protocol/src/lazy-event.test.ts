@@ -1,0 +1,75 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import fc from "fast-check";
+import { inspect } from "node:util";
+import { describe, expect, test } from "vitest";
+import { must } from "./assert.ts";
+import { EventBatchSchema, type Event } from "./gen/warren/v1/event_pb.ts";
+import { LazyEvent } from "./lazy-event.ts";
+import { StoredEvent } from "./recorded-event.ts";
+import { anyEvent, newEvent } from "./testing/any-event.ts";
+import { readBatch } from "./walker/read-batch.ts";
+
+const batchOf = (events: readonly Event[], firstOffset = 7n): Uint8Array =>
+  toBinary(EventBatchSchema, create(EventBatchSchema, { firstOffset, recordedAt: timestampFromMs(99), events: [...events] }));
+const lazy = (bytes: Uint8Array, index = 0): LazyEvent => new LazyEvent(must(readBatch(bytes), "a batch"), index);
+const json = (value: string): Event => newEvent({ dataContentType: "application/json", body: { case: "text", value } });
+
+/** All that can be asked of an event. */
+function all(event: LazyEvent | StoredEvent): Record<string, unknown> {
+  const { offset, recordedAt, id, source, type, subject, time, dataContentType, dataSchema, partitionKey, extensions, bytes, data } = event;
+  const attributes = { id, source, type, subject, time, dataContentType, dataSchema, partitionKey };
+  return { offset, recordedAt, ...attributes, extensions, bytes: [...bytes], data };
+}
+
+describe("an event on the bytes of its batch", () => {
+  test("says what the decoded one says, whatever the event", () => {
+    const decodable = anyEvent.map((event) => Object.assign(event, { dataContentType: event.dataContentType.replace(/json/i, "") }));
+    fc.assert(
+      fc.property(fc.array(decodable, { minLength: 1, maxLength: 5 }), fc.bigInt({ min: 1n, max: 2n ** 62n }), (events, firstOffset) => {
+        const batch = must(readBatch(batchOf(events, firstOffset)), "a batch");
+        expect(batch).toMatchObject({ firstOffset, count: events.length, recordedAt: new Date(99) });
+        const expected = events.map((event, i) => all(new StoredEvent(event, firstOffset + BigInt(i), new Date(99))));
+        expect(events.map((_, i) => all(new LazyEvent(batch, i)))).toEqual(expected);
+      }),
+    );
+  });
+
+  test("parses its data when it is asked for, once", () => {
+    expect(lazy(batchOf([json('{"a":1}')])).data).toEqual({ a: 1 });
+    const event = lazy(batchOf([json('{"a":1}')]));
+    expect(event.data).toBe(event.data);
+    const broken = lazy(batchOf([json("{")]));
+    expect(broken.type).toBe("order.created");
+    expect(() => broken.data).toThrow(SyntaxError);
+  });
+
+  test("takes the last of a field, as a decoder does", () => {
+    const [one, two] = [batchOf([newEvent({ id: "1", subject: "x" })], 0n), batchOf([newEvent({ id: "2" })], 0n)].map((bytes) =>
+      must(readBatch(bytes), "a batch"),
+    );
+    const fields = [one, two].map((batch) => must(batch, "two").bytes.subarray(batch?.bounds[0], batch?.bounds[1]));
+    const joined = Uint8Array.from(fields.flatMap((bytes) => [...bytes]));
+    expect(lazy(Uint8Array.of(0x1a, joined.length, ...joined))).toMatchObject({ id: "2", subject: "x" });
+  });
+
+  test("can be printed and written as JSON", () => {
+    const event = lazy(batchOf([json('{"a":1}')]));
+    expect(JSON.parse(JSON.stringify(event))).toMatchObject({ offset: "7", type: "order.created", data: { a: 1 } });
+    expect(inspect(event)).toContain("order.created");
+  });
+});
+
+describe("readBatch()", () => {
+  test("passes over fields it does not know, in whatever order they come", () => {
+    const bytes = batchOf([newEvent()]);
+    const batch = readBatch(Uint8Array.of(0x1a, 0, ...bytes, 0x22, 1, 9, 0x28, 5));
+    expect(batch).toMatchObject({ count: 2, firstOffset: 7n });
+  });
+
+  test("takes no bytes that are cut off", () => {
+    const bytes = batchOf([newEvent()]);
+    for (const end of [1, 3, bytes.length - 1]) expect(readBatch(bytes.subarray(0, end)), `${end} bytes`).toBeUndefined();
+    expect(readBatch(new Uint8Array())).toMatchObject({ count: 0 });
+  });
+});
