@@ -21,13 +21,14 @@ const recordedAtTag = 0x12;
 export function readBatch(bytes: Uint8Array): ReceivedBatch | undefined {
   const reader = new WireReader(bytes);
   const bounds: number[] = [];
-  let firstOffset: bigint | undefined = 0n;
+  let firstOffset: Offset = 0n;
   let recordedAt = new Date(0);
   while (!reader.done) {
     const tag = reader.tag();
     if (tag === firstOffsetTag) {
-      firstOffset = reader.signed();
-      if (firstOffset === undefined) return undefined;
+      const offset = reader.signed();
+      if (offset === undefined) return undefined;
+      firstOffset = BigInt(offset);
       continue;
     }
     if (tag !== eventTag && tag !== recordedAtTag) {
