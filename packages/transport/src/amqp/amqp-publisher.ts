@@ -11,7 +11,7 @@ import {
 import type { MessagePublisher, MessagePublisherOptions, OutgoingMessage, PublishOutcome } from "../transport.ts";
 import type { AmqpConnection } from "./amqp-connection.ts";
 import { messageOf, unavailable } from "./amqp-errors.ts";
-import { toPublishOptions } from "./amqp-message.ts";
+import { HeaderTable, toPublishOptions } from "./amqp-message.ts";
 import { ensureExchange } from "./amqp-topology.ts";
 import { closeQuietly } from "./close-quietly.ts";
 
@@ -39,6 +39,7 @@ export class AmqpPublisher implements MessagePublisher {
   readonly #pending = new Map<number, Pending>();
   /** One timer for all: runs while something is pending. */
   #sweep: Timer | undefined;
+  readonly #headers = new HeaderTable();
   #state: WindowState = emptyWindow;
   #channel: ConfirmChannel | undefined;
   #seq = 0;
@@ -128,7 +129,7 @@ export class AmqpPublisher implements MessagePublisher {
     if (channel === undefined) return false;
     try {
       const body = Buffer.from(message.body.buffer, message.body.byteOffset, message.body.byteLength);
-      const more = channel.publish(message.exchange, message.routingKey, body, toPublishOptions(message, seq), (error) => {
+      const more = channel.publish(message.exchange, message.routingKey, body, toPublishOptions(message, seq, this.#headers), (error) => {
         if (this.#channel !== channel) return;
         if (error === null || error === undefined) this.#dispatch({ kind: "confirmed", seq });
         // A channel that closes calls back with another error, before it says that it closed: that is no answer of RabbitMQ, the message is sent again.
