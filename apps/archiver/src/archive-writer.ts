@@ -6,6 +6,7 @@ import {
   idleWriter,
   stepWriter,
   type ArchiveBatch,
+  type BatchSize,
   type WriterEffect,
   type WriterInput,
   type WriterState,
@@ -27,6 +28,9 @@ export interface ArchiveCounters {
   repeats: number;
   quarantined: number;
 }
+
+/** Of one append: what a commit costs is spread over many events, and it ends well within the time of a statement. */
+const batchSize: BatchSize = { events: 2_000, bytes: 4 * 1024 * 1024 };
 
 /** Consumes the archive queue and stores every event once. The machine decides, this shell does. */
 export class ArchiveWriter {
@@ -91,7 +95,7 @@ export class ArchiveWriter {
   }
 
   #dispatch(input: WriterInput): void {
-    const { state, effects } = stepWriter(this.#state, input, Limits.segmentEvents);
+    const { state, effects } = stepWriter(this.#state, input, batchSize);
     this.#state = state;
     for (const effect of effects) this.#run(effect);
   }

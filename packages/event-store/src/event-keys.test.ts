@@ -1,13 +1,9 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
 import { eventKey } from "./event-key.ts";
-import { keysParameter, writeEventKey, type EventIdentity, type KeyFormat } from "./event-keys.ts";
+import { keyParameter, keysParameter, type EventIdentity, type KeyFormat } from "./event-keys.ts";
 
-function keyOf(format: KeyFormat, identity: EventIdentity): string {
-  const key = Buffer.alloc(16);
-  writeEventKey(format, identity, key, 0);
-  return key.toString("hex");
-}
+const keyOf = (format: KeyFormat, identity: EventIdentity): string => keyParameter(format, identity).toString("hex");
 
 const source = "/shop";
 const id = "0199f3a1-7c00-7abc-9def-0123456789ab";

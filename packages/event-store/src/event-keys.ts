@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { binaryArray } from "@warren/postgres";
+import { fixedArray } from "@warren/postgres";
 
 /** What makes an event the one it is. */
 export interface EventIdentity {
@@ -24,10 +24,22 @@ const half = 8;
 
 /** Keys of events, as a parameter of type uuid[]. */
 export function keysParameter(format: KeyFormat, identities: readonly EventIdentity[]): Buffer {
-  return binaryArray("uuid", identities.length, keyBytes, (target, at, index) => {
+  return fixedArray("uuid", { size: identities.length, bytes: keyBytes }, (target, at, index) => {
     const identity = identities[index];
     if (identity !== undefined) writeEventKey(format, identity, target, at);
   });
+}
+
+/** The key of one event, as a parameter of type uuid. */
+export function keyParameter(format: KeyFormat, identity: EventIdentity): Buffer {
+  const key = Buffer.allocUnsafe(keyBytes);
+  writeEventKey(format, identity, key, 0);
+  return key;
+}
+
+/** Whether two of these events have the same key. */
+export function shareKey(format: KeyFormat, identities: readonly EventIdentity[]): boolean {
+  return new Set(identities.map((identity) => keyParameter(format, identity).toString("latin1"))).size < identities.length;
 }
 
 /** Writes the key of an event. */

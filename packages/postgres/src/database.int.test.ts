@@ -2,7 +2,7 @@ import { silentLogger } from "@warren/protocol";
 import { freePorts, startFaultProxy } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
-import { binaryArray } from "./binary.ts";
+import { binaryArray, fixedArray } from "./binary.ts";
 import { openDatabase, schemaName, type Database } from "./database.ts";
 
 const open = (url: string, maxConnections = 1) =>
@@ -66,7 +66,7 @@ describe("a prepared statement", () => {
   test("takes binary arrays, is planned once by a connection, and goes on after its own errors", async () => {
     const database = open(inject("databaseUrl"));
     const statement = { name: "keys", text: "select array_length($1::uuid[], 1) as n, ($1::uuid[])[1]::text as first, 1 / $2::int as one" };
-    const keys = (size: number) => binaryArray("uuid", size, 16, (target, at, index) => target.fill(index + 1, at, at + 16));
+    const keys = (size: number) => fixedArray("uuid", { size, bytes: 16 }, (target, at, index) => target.fill(index + 1, at, at + 16));
     const first = "01010101-0101-0101-0101-010101010101";
     expect(await database.prepared(statement, [keys(2), 1])).toEqual([{ n: 2, first, one: 1 }]);
     await expect(database.prepared(statement, [keys(2), 0])).rejects.toMatchObject({ code: "22012" });
@@ -75,6 +75,31 @@ describe("a prepared statement", () => {
     expect(rows).toEqual([{ name: "keys" }]);
     await database.close();
   });
+});
+
+test("binary arrays hold bytes, text, numbers, times and NULL", async () => {
+  const database = open(inject("databaseUrl"));
+  const text = `select $1::bytea[] as bytes, $2::text[] as texts, $3::int2[] as numbers, $4::json[] as json, $5::timestamptz[] as times`;
+  const statement = { name: "arrays", text };
+  const time = Buffer.alloc(8);
+  time.writeBigInt64BE(86_400_000_000n);
+  const values = [
+    binaryArray("bytea", [Buffer.of(0, 255), null, Buffer.alloc(0)]),
+    binaryArray("text", [Buffer.from('é\\"'), Buffer.alloc(0)]),
+    binaryArray("int2", [Buffer.of(255, 255), Buffer.of(1, 0)]),
+    binaryArray("json", [Buffer.from('{"a":"b"}')]),
+    binaryArray("timestamptz", [time, null]),
+  ];
+  expect(await database.prepared(statement, values)).toEqual([
+    {
+      bytes: [Buffer.of(0, 255), null, Buffer.alloc(0)],
+      texts: ['é\\"', ""],
+      numbers: [-1, 256],
+      json: [{ a: "b" }],
+      times: [new Date("2000-01-02T00:00:00Z"), null],
+    },
+  ]);
+  await database.close();
 });
 
 const texts = (fields: readonly (Buffer | null)[]) => fields.map((field) => field?.toString("hex") ?? null);

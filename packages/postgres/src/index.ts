@@ -1,4 +1,4 @@
-export { binaryArray } from "./binary.ts";
+export { binaryArray, fixedArray, type BinaryType } from "./binary.ts";
 export type { CopyFields } from "./copy-out.ts";
 export {
   classifyDatabaseError,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { idleWriter, stepWriter, type ArchivedMessage, type WriterInput, type WriterState } from "./writer-machine.ts";
 
-const message = (tag: number, events = 1): ArchivedMessage => ({
+const message = (tag: number, events = 1, bytes = 0): ArchivedMessage => ({
   tag,
   events: Array.from({ length: events }, (_, i) => ({
-    bytes: new Uint8Array(),
+    bytes: new Uint8Array(bytes),
     source: "s",
     id: `${tag}-${i}`,
     type: "t",
@@ -16,7 +16,7 @@ const message = (tag: number, events = 1): ArchivedMessage => ({
 function drive(...inputs: readonly WriterInput[]): string[] {
   let state: WriterState = idleWriter;
   return inputs.flatMap((input) => {
-    const step = stepWriter(state, input, 4);
+    const step = stepWriter(state, input, { events: 4, bytes: 100 });
     state = step.state;
     return step.effects.map((effect) =>
       effect.kind === "append"
@@ -29,10 +29,10 @@ function drive(...inputs: readonly WriterInput[]): string[] {
 }
 
 const opened = (channel: number): WriterInput => ({ kind: "opened", channel });
-const delivered = (channel: number, tag: number, events = 1): WriterInput => ({
+const delivered = (channel: number, tag: number, events = 1, bytes = 0): WriterInput => ({
   kind: "delivered",
   channel,
-  message: message(tag, events),
+  message: message(tag, events, bytes),
 });
 
 describe("stepWriter()", () => {
@@ -44,6 +44,14 @@ describe("stepWriter()", () => {
       "ack 1/2",
       "append 2 up to 3",
     ]);
+  });
+
+  test("bounds a batch by bytes, and stores a message that is larger alone", () => {
+    const large = [delivered(1, 2, 1, 60), delivered(1, 3, 1, 60), delivered(1, 4, 1, 101), delivered(1, 5, 2, 50)];
+    const stored: WriterInput = { kind: "stored" };
+    expect(drive(opened(1), delivered(1, 1), ...large, stored, stored, stored, stored).filter((each) => each.startsWith("append"))).toEqual(
+      ["append 1 up to 1", "append 1 up to 2", "append 1 up to 3", "append 1 up to 4", "append 2 up to 5"],
+    );
   });
 
   test("W1: acks only on the channel the deliveries came from", () => {

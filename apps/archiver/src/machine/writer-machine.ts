@@ -56,8 +56,14 @@ export interface WriterStep {
 /** Nothing delivered yet. */
 export const idleWriter: WriterState = { channel: 0, queue: [], work: undefined, rest: [], attempt: 0 };
 
-/** One step. `batchEvents`: a batch takes whole messages until it has so many events. */
-export function stepWriter(state: WriterState, input: WriterInput, batchEvents: number): WriterStep {
+/** Bounds of a batch. */
+export interface BatchSize {
+  readonly events: number;
+  readonly bytes: number;
+}
+
+/** One step. `size`: a batch takes whole messages, at least one, and no more than that. */
+export function stepWriter(state: WriterState, input: WriterInput, size: BatchSize): WriterStep {
   switch (input.kind) {
     case "opened":
       return { state: { ...state, channel: input.channel, queue: [] }, effects: [] };
@@ -65,14 +71,14 @@ export function stepWriter(state: WriterState, input: WriterInput, batchEvents: 
       return input.channel === state.channel ? { state: { ...state, channel: 0, queue: [] }, effects: [] } : { state, effects: [] };
     case "delivered":
       if (input.channel !== state.channel) return { state, effects: [] };
-      return next({ ...state, queue: [...state.queue, input.message] }, [], batchEvents);
+      return next({ ...state, queue: [...state.queue, input.message] }, [], size);
     case "stored": {
       const { work } = state;
       if (work === undefined) return { state, effects: [] };
       const [part, ...rest] = state.rest;
       if (part !== undefined) return append({ ...state, rest }, part);
       const acks: WriterEffect[] = work.channel === state.channel ? [{ kind: "ack", channel: work.channel, tag: work.tag }] : [];
-      return next({ ...state, work: undefined, attempt: 0 }, acks, batchEvents);
+      return next({ ...state, work: undefined, attempt: 0 }, acks, size);
     }
     case "refused": {
       if (state.work === undefined) return { state, effects: [] };
@@ -96,13 +102,13 @@ function append(state: WriterState, part: ArchiveBatch): WriterStep {
   return { state: { ...state, work: part, attempt: 0 }, effects: [{ kind: "append", batch: part }] };
 }
 
-function next(state: WriterState, before: readonly WriterEffect[], batchEvents: number): WriterStep {
+function next(state: WriterState, before: readonly WriterEffect[], size: BatchSize): WriterStep {
   if (state.work !== undefined || state.queue.length === 0) return { state, effects: before };
-  let events = 0;
-  let taken = 0;
+  let [events, bytes, taken] = [0, 0, 0];
   for (const message of state.queue) {
-    if (taken > 0 && events + message.events.length > batchEvents) break;
     events += message.events.length;
+    bytes += bytesOf(message);
+    if (taken > 0 && (events > size.events || bytes > size.bytes)) break;
     taken += 1;
   }
   const messages = state.queue.slice(0, taken);
@@ -113,4 +119,8 @@ function next(state: WriterState, before: readonly WriterEffect[], batchEvents: 
     quarantined: messages.flatMap((message) => message.rejected),
   };
   return { state: { ...state, queue: state.queue.slice(taken), work: batch }, effects: [...before, { kind: "append", batch }] };
+}
+
+function bytesOf({ events, rejected }: ArchivedMessage): number {
+  return [...events, ...rejected].reduce((sum, { bytes }) => sum + bytes.length, 0);
 }

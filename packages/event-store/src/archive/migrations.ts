@@ -1,5 +1,6 @@
 import { sql, type Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
+import { currentKeyFormat } from "../event-keys.ts";
 
 /** The archive: one row per event, its keys, its position counter, quarantine. */
 export function init(schema: string): Migration {
@@ -41,6 +42,17 @@ export function init(schema: string): Migration {
           payload bytea not null,
           recorded_at timestamptz not null default clock_timestamp()
         )`.execute(db);
+    },
+  };
+}
+
+/** How the archive makes the keys of its events: one that holds some goes on as it began. */
+export function keyFormat(schema: string): Migration {
+  return {
+    async up(db: Kysely<unknown>): Promise<void> {
+      const head = sql.id(schema, "archive_head");
+      await sql`alter table ${head} add column key_format smallint not null default 1`.execute(db);
+      await sql`update ${head} set key_format = ${sql.lit(currentKeyFormat)} where head_position = 0`.execute(db);
     },
   };
 }

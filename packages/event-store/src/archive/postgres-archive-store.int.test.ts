@@ -1,20 +1,23 @@
+import { createHash } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { openDatabase, schemaName, type Database } from "@warren/postgres";
+import { migrate, openDatabase, schemaName, type Database } from "@warren/postgres";
 import { silentLogger, walkEvent, type EventSlice } from "@warren/protocol";
 import { EventSchema, PackSchema, type Event } from "@warren/protocol/v1";
 import { testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { eventKey } from "../event-key.ts";
+import { init } from "./migrations.ts";
 import { createPostgresArchiveStore, migrateArchive } from "./postgres-archive-store.ts";
 import type { ArchiveStore } from "./archive-store.ts";
 
 const everything = { patterns: [] };
 
-function slice(event: Partial<Event> & { readonly id: string }): EventSlice {
+function slice(event: Partial<Event> & { readonly id: string }, walks = true): EventSlice {
   const { $typeName: _, ...fields } = event;
   const full = create(EventSchema, { source: "/s", type: "a.b", body: { case: "text", value: "x" }, ...fields });
   const bytes = toBinary(PackSchema, create(PackSchema, { events: [full] }));
-  expect(walkEvent(toBinary(EventSchema, full)).kind).toBe("event");
+  if (walks) expect(walkEvent(toBinary(EventSchema, full)).kind).toBe("event");
   return { bytes, id: full.id, source: full.source, type: full.type, deduplicated: true };
 }
 
@@ -66,6 +69,48 @@ describe("the archive on PostgreSQL", () => {
     expect(await store.head()).toBe(before + 2n);
     const { rows } = await sql`select reason from ${sql.id(schema, "quarantine")} order by reason`.execute(database.db);
     expect(rows).toEqual([{ reason: "id_conflict" }, { reason: "malformed" }]);
+  });
+
+  test("W3: of two events that have the same key by chance the second is set aside, in one append and in two", async () => {
+    const low = (source: string): bigint => createHash("sha256").update(source).digest().readBigUInt64BE();
+    // Sources whose hashes differ by bits that leave a UUIDv7 a UUIDv7.
+    const other = Array.from({ length: 100 }, (_, n) => `/${n}`).find((source) => (low(source) ^ low("/s")) >> 62n === 0n) ?? "";
+    const half = (0x9def_0123_4567_89abn ^ low("/s") ^ low(other)).toString(16).padStart(16, "0");
+    const one = slice({ id: "0199f3a1-7c00-7abc-9def-0123456789ab" });
+    const two = slice({ id: `0199f3a1-7c00-7abc-${half.slice(0, 4)}-${half.slice(4)}`, source: other });
+    expect(await store.append([one, two], [])).toEqual({ kind: "stored", stored: 1, repeats: 0, conflicts: 1 });
+    expect(await store.append([two], [])).toEqual({ kind: "stored", stored: 0, repeats: 0, conflicts: 1 });
+    expect(await store.append([one], [])).toEqual({ kind: "stored", stored: 0, repeats: 1, conflicts: 0 });
+    expect((await store.get("/s", one.id))?.event.id).toBe(one.id);
+  });
+
+  test("W3: an archive that holds keys of the first format goes on with it", async () => {
+    const older = schemaName(testNamespace(), "archive");
+    const held = openDatabase<unknown>({
+      url: inject("databaseUrl"),
+      schema: older,
+      applicationName: "archive test",
+      logger: silentLogger,
+    });
+    await migrate(held, "archive", { "0001_init": init(older) });
+    const event = slice({ id: "0199f3a1-7c00-7abc-9def-0123456789ab" });
+    const key = eventKey(event.source, event.id);
+    await sql`update ${sql.id(older, "archive_head")} set head_position = 1`.execute(held.db);
+    await sql`insert into ${sql.id(older, "archived_event_keys")} values (${key}::uuid, 1)`.execute(held.db);
+    await sql`insert into ${sql.id(older, "archived_events")}
+      values (1, ${key}::uuid, ${event.id}, '/s', 'a.b', '', null, now(), '', '', '', '{}', 2, 'x')`.execute(held.db);
+    await migrateArchive(held);
+    const archive = createPostgresArchiveStore(held);
+    expect(await archive.append([event, slice({ id: "new" })], [])).toEqual({ kind: "stored", stored: 1, repeats: 1, conflicts: 0 });
+    expect((await archive.get("/s", event.id))?.position).toBe(1n);
+    expect((await archive.get("/s", "new"))?.position).toBe(2n);
+    await sql`drop schema ${sql.id(older)} cascade`.execute(held.db);
+    await held.close();
+  });
+
+  test("W12: a time that PostgreSQL does not know is refused, not an error that is tried for ever", async () => {
+    const far = slice({ id: "far", time: { $typeName: "google.protobuf.Timestamp", seconds: 2n ** 62n, nanos: 0 } }, false);
+    expect(await store.append([far], [])).toMatchObject({ kind: "refused", detail: expect.stringContaining("22008") as string });
   });
 
   test("of writers at once each event is stored once, and positions stay dense", async () => {

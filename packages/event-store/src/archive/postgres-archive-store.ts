@@ -1,13 +1,16 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { decodeEvent, must, sameContent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { must, sameContent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
 import { EventSchema, PackSchema, type Event } from "@warren/protocol/v1";
-import { classifyDatabaseError, describeRefusal, migrate, toStoreError, type Database } from "@warren/postgres";
-import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
+import { classifyDatabaseError, describeRefusal, migrate, toStoreError, type Database, type PreparedStatement } from "@warren/postgres";
+import { CompiledQuery, sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
 import type { CallOptions } from "../event-log.ts";
 import { eventKey } from "../event-key.ts";
+import { keyParameter, keysParameter, type EventIdentity, type KeyFormat } from "../event-keys.ts";
 import type { ArchiveAppendResult, ArchivedEvent, ArchiveFilter, ArchiveStore, Position } from "./archive-store.ts";
-import { init } from "./migrations.ts";
+import { bodyKinds } from "./event-columns.ts";
+import { insertStatement, insertValues } from "./insert.ts";
+import { init, keyFormat } from "./migrations.ts";
 import { topicRegex } from "./topic-regex.ts";
 
 interface Row {
@@ -26,12 +29,9 @@ interface Row {
   readonly data: Buffer;
 }
 
-/** How `body_kind` says what the sender gave. */
-const bodyKinds = { none: 0, data: 1, text: 2 } as const;
-
 /** Makes or updates the archive's tables. Safe to call from several processes at once. Throws STORE_UNAVAILABLE, CONFIG_INVALID. */
 export function migrateArchive(database: Database<unknown>): Promise<void> {
-  return migrate(database, "archive", { "0001_init": init(database.schema) });
+  return migrate(database, "archive", { "0001_init": init(database.schema), "0002_key_format": keyFormat(database.schema) });
 }
 
 /** The archive on PostgreSQL. `migrateArchive` comes first. Does not close the database. */
@@ -40,12 +40,17 @@ export function createPostgresArchiveStore(database: Database<unknown>): Archive
 }
 
 class PostgresArchiveStore implements ArchiveStore {
+  readonly #database: Database<unknown>;
   readonly #db: Kysely<unknown>;
   readonly #table: (name: string) => RawBuilder<unknown>;
+  readonly #insert: PreparedStatement;
+  #knownFormat: KeyFormat | undefined;
 
   constructor(database: Database<unknown>) {
+    this.#database = database;
     this.#db = database.db;
     this.#table = (name) => sql.id(database.schema, name);
+    this.#insert = insertStatement((name) => this.#table(name).compile(this.#db).sql);
   }
 
   async append(
@@ -55,11 +60,15 @@ class PostgresArchiveStore implements ArchiveStore {
   ): Promise<ArchiveAppendResult> {
     options?.signal?.throwIfAborted();
     try {
+      const keyFormat = await this.#keyFormat();
+      // Nearly always every event is new: one statement says so or nothing. What is not is sorted under a lock.
+      if (events.length > 0 && quarantined.length === 0 && (await this.#appendNew(events, keyFormat)))
+        return { kind: "stored", stored: events.length, repeats: 0, conflicts: 0 };
       return await this.#db.transaction().execute(async (transaction): Promise<ArchiveAppendResult> => {
         // The one row is the lock: writers go one after the other, so positions are dense and in order of commit.
         await sql`select 1 from ${this.#table("archive_head")} for update`.execute(transaction);
-        const { fresh, repeats, conflicts } = await this.#sort(transaction, events);
-        if (fresh.length > 0) await this.#insert(transaction, fresh);
+        const { fresh, repeats, conflicts } = await this.#sort(transaction, events, keyFormat);
+        if (fresh.length > 0) await transaction.executeQuery(CompiledQuery.raw(this.#insert.text, insertValues(fresh, keyFormat)));
         await this.#quarantine(transaction, [...quarantined, ...conflicts]);
         return { kind: "stored", stored: fresh.length, repeats, conflicts: conflicts.length };
       });
@@ -67,6 +76,25 @@ class PostgresArchiveStore implements ArchiveStore {
       if (classifyDatabaseError(error) === "data") return { kind: "refused", detail: describeRefusal(error) };
       throw toStoreError(error);
     }
+  }
+
+  /** False: some key is there already, nothing was written. */
+  async #appendNew(events: readonly EventSlice[], keyFormat: KeyFormat): Promise<boolean> {
+    try {
+      await this.#database.prepared(this.#insert, insertValues(events, keyFormat));
+      return true;
+    } catch (error) {
+      if (classifyDatabaseError(error) === "unique") return false;
+      throw error;
+    }
+  }
+
+  /** Asked once: it never changes. */
+  async #keyFormat(): Promise<KeyFormat> {
+    if (this.#knownFormat !== undefined) return this.#knownFormat;
+    const { rows } = await sql<{ key_format: KeyFormat }>`select key_format from ${this.#table("archive_head")}`.execute(this.#db);
+    this.#knownFormat = must(rows[0], "the archive has a head").key_format;
+    return this.#knownFormat;
   }
 
   async read(filter: ArchiveFilter, afterPosition: Position, limit: number, options?: CallOptions): Promise<readonly ArchivedEvent[]> {
@@ -79,9 +107,10 @@ class PostgresArchiveStore implements ArchiveStore {
   }
 
   async get(source: string, id: string, options?: CallOptions): Promise<ArchivedEvent | undefined> {
+    const keyFormat = await this.#run(options, () => this.#keyFormat());
     const { rows } = await this.#run(options, () =>
       sql<Row>`select e.* from ${this.#table("archived_event_keys")} k join ${this.#table("archived_events")} e using (position)
-        where k.event_key = ${eventKey(source, id)}::uuid`.execute(this.#db),
+        where k.event_key = ${keyParameter(keyFormat, { source, id })}::uuid`.execute(this.#db),
     );
     return rows[0] === undefined ? undefined : toArchived(rows[0]);
   }
@@ -100,57 +129,31 @@ class PostgresArchiveStore implements ArchiveStore {
     return must(rows[0], "the archive has a head").head_position;
   }
 
-  /** What is new; what is stored already; what has the id of another event (W3). */
-  async #sort(db: Transaction<unknown>, events: readonly EventSlice[]) {
-    const keys = events.map(({ source, id }) => eventKey(source, id));
+  /** What is new; what is stored already; what has the id, or by chance the key, of another event (W3). */
+  async #sort(db: Transaction<unknown>, events: readonly EventSlice[], keyFormat: KeyFormat) {
     const { rows } = await sql<Row & { event_key: string }>`
       select k.event_key, e.* from ${this.#table("archived_event_keys")} k join ${this.#table("archived_events")} e using (position)
-      where k.event_key = any(${keys}::uuid[])`.execute(db);
-    const stored = new Map<string, Uint8Array>(rows.map((row) => [row.event_key, elementOf(toArchived(row).event)]));
+      where k.event_key = any(${keysParameter(keyFormat, events)}::uuid[])`.execute(db);
+    const stored = new Map(
+      rows.map((row) => [row.event_key.replaceAll("-", ""), { ...identityOf(row), bytes: elementOf(toArchived(row).event) }]),
+    );
     const fresh: EventSlice[] = [];
     const conflicts: QuarantinedEvent[] = [];
     let repeats = 0;
-    events.forEach((event, index) => {
-      const key = keys[index] ?? "";
+    for (const event of events) {
+      const { bytes, id, source, type } = event;
+      const key = keyParameter(keyFormat, event).toString("hex");
       const earlier = stored.get(key);
       if (earlier === undefined) {
-        stored.set(key, event.bytes);
+        stored.set(key, event);
         fresh.push(event);
-      } else if (sameContent(earlier, event.bytes)) {
+      } else if (earlier.source === source && earlier.id === id && sameContent(earlier.bytes, bytes)) {
         repeats += 1;
       } else {
-        const { bytes, id, source, type } = event;
         conflicts.push({ reason: "id_conflict", detail: `another event has source ${source} and id ${id}`, bytes, id, source, type });
       }
-    });
+    }
     return { fresh, repeats, conflicts };
-  }
-
-  async #insert(db: Transaction<unknown>, slices: readonly EventSlice[]): Promise<void> {
-    const events = slices.map(({ bytes }) => decodeEvent(bytes));
-    const column = <T>(read: (event: Event) => T): T[] => events.map(read);
-    await sql`
-      with head as (
-        update ${this.#table("archive_head")} set
-          head_position = head_position + ${events.length}::int,
-          last_recorded_at = greatest(last_recorded_at, date_trunc('milliseconds', clock_timestamp()))
-        returning head_position - ${events.length}::int as before, last_recorded_at
-      ), keys as (
-        insert into ${this.#table("archived_event_keys")} (event_key, position)
-        select k.key, head.before + k.place from head, unnest(${slices.map(({ source, id }) => eventKey(source, id))}::uuid[]) with ordinality as k(key, place)
-      )
-      insert into ${this.#table("archived_events")} (position, event_key, id, source, type, subject, event_time, recorded_at, partition_key, content_type, data_schema, extensions, body_kind, data)
-      select head.before + e.place, e.event_key, e.id, e.source, e.type, e.subject, e.event_time, head.last_recorded_at, e.partition_key, e.content_type, e.data_schema, e.extensions, e.body_kind, e.data
-      from head, unnest(
-        ${slices.map(({ source, id }) => eventKey(source, id))}::uuid[], ${column(({ id }) => id)}::text[], ${column(({ source }) => source)}::text[],
-        ${column(({ type }) => type)}::text[], ${column(({ subject }) => subject)}::text[],
-        ${column(({ time }) => (time === undefined ? null : timestampDate(time).toISOString()))}::timestamptz[],
-        ${column(({ partitionKey }) => partitionKey)}::text[], ${column(({ dataContentType }) => dataContentType)}::text[],
-        ${column(({ dataSchema }) => dataSchema)}::text[], ${column(({ extensions }) => JSON.stringify(extensions))}::json[],
-        ${column(({ body }) => (body.case === undefined ? bodyKinds.none : bodyKinds[body.case]))}::smallint[], ${column(bodyOf)}::bytea[]
-      ) with ordinality as e(event_key, id, source, type, subject, event_time, partition_key, content_type, data_schema, extensions, body_kind, data, place)`.execute(
-      db,
-    );
   }
 
   async #quarantine(db: Transaction<unknown>, quarantined: readonly QuarantinedEvent[]): Promise<void> {
@@ -185,10 +188,7 @@ function where(filter: ArchiveFilter): RawBuilder<unknown> {
   return sql.join(conditions, sql` and `);
 }
 
-function bodyOf({ body }: Event): Buffer {
-  if (body.case === undefined) return Buffer.alloc(0);
-  return body.case === "text" ? Buffer.from(body.value) : Buffer.from(body.value);
-}
+const identityOf = ({ source, id }: Row): EventIdentity => ({ source, id });
 
 function toArchived(row: Row): ArchivedEvent {
   const event = create(EventSchema, {

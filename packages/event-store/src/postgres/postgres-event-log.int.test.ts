@@ -141,8 +141,10 @@ test("W3: an event whose key is that of another one is never taken for its repea
   const other = Array.from({ length: 100 }, (_, n) => `/${n}`).find((source) => (low(source) ^ low("/test")) >> 62n === 0n) ?? "";
   const half = (0x9def_0123_4567_89abn ^ low("/test") ^ low(other)).toString(16).padStart(16, "0");
   const twin = `0199f3a1-7c00-7abc-${half.slice(0, 4)}-${half.slice(4)}`;
-  await log.append(request(0n, [slice({ id: uuidV7, text: "same" })]));
-  const result = await log.append(request(1n, [slice({ id: twin, source: other, text: "same" })]));
+  const [first, second] = [slice({ id: uuidV7, text: "same" }), slice({ id: twin, source: other, text: "same" })];
+  expect(await log.append(request(0n, [first, second]))).toMatchObject({ kind: "refused" });
+  expect(await log.append(request(0n, [first]))).toMatchObject({ kind: "appended" });
+  const result = await log.append(request(1n, [second]));
   expect(result).toEqual({ kind: "known", known: [{ index: 0, offset: 1n, sameContent: false }] });
   expect(await opened.keys()).toHaveLength(1);
   await opened.close();

@@ -10,7 +10,7 @@ import {
   type PreparedStatement,
 } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
-import { currentKeyFormat, type EventIdentity, type KeyFormat } from "../event-keys.ts";
+import { currentKeyFormat, shareKey, type EventIdentity, type KeyFormat } from "../event-keys.ts";
 import type {
   AppendRequest,
   AppendResult,
@@ -131,6 +131,8 @@ class PostgresEventLog implements EventLog {
     } catch (error) {
       if (sqlStateOf(error) === "23505") {
         const known = await this.known(receiverId, events, options);
+        // Of the halves the one is stored, the other known: another event with a known key (ADR-0014).
+        if (known.length === 0 && shareKey(keyFormat, events)) return { kind: "refused", detail: "two events have the same key" };
         // A key that was there and is gone: pruned meanwhile. Nothing was written, so the same append may be tried again.
         if (known.length === 0) throw new WarrenError("STORE_UNAVAILABLE", "event keys changed during the append; it is tried again");
         return { kind: "known", known };

@@ -4,7 +4,7 @@ import type { SimQueue } from "./sim-queue.ts";
 import type { World } from "./world.ts";
 
 /** Events of a batch: small, so that batches are full now and then. */
-const batchEvents = 4;
+const batchSize = { events: 4, bytes: 1024 * 1024 };
 
 /** One archiver process: the writer's machine as shipped, and its shell. */
 export class SimArchiver {
@@ -58,7 +58,7 @@ export class SimArchiver {
 
   #input(input: WriterInput): void {
     this.#world.stepped();
-    const { state, effects } = stepWriter(this.#state, input, batchEvents);
+    const { state, effects } = stepWriter(this.#state, input, batchSize);
     this.#state = state;
     for (const effect of effects) this.#run(effect);
   }
