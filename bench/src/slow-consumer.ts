@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { createSubscriber, type Subscription } from "@warren/client";
 import { must } from "@warren/protocol";
 import { startRealSystem } from "@warren/testkit";
-import { nowMs, startFlow } from "./flow.ts";
+import { nowMs, startFlow } from "./harness/flow.ts";
+import type { Report, ScenarioOptions } from "./harness/report.ts";
+import { millis, round2 } from "./harness/rounds.ts";
 
 /*
  * A subscriber stops reading while events flow. What does it cost the broker, and do the others notice? Two named consumers read all the time; a third one reads, then
@@ -85,9 +86,8 @@ async function peakMiB(pid: number, seconds: number): Promise<number> {
   return most;
 }
 
-/** Prints what a subscriber that stops reading costs. False: a goal was missed, or an event was lost, repeated or out of order. */
-export async function benchSlowConsumer(quick: boolean): Promise<boolean> {
-  const say = (line: string): void => void process.stderr.write(`[bench] ${line}\n`);
+/** What a subscriber that stops reading costs. Not right: a goal was missed, or an event was lost, repeated or out of order. */
+export async function slowConsumer({ quick, say }: ScenarioOptions): Promise<Report> {
   const seconds = quick ? { warm: 5, baseline: 5, stopped: 15 } : { warm: 20, baseline: 20, stopped: 60 };
   const main = fileURLToPath(new URL("../../apps/cli/dist/main.js", import.meta.url));
   const system = await startRealSystem(main, say);
@@ -119,29 +119,30 @@ export async function benchSlowConsumer(quick: boolean): Promise<boolean> {
     for (const { subscription } of readers) await subscription.close();
     await Promise.all(running);
 
-    const rows = names.slice(0, 2).map((name, i) => {
+    const steady = names.slice(0, 2).map((name, i) => {
       const [before, during] = [must(baseline[i], "measured"), must(stopped[i], "measured")];
-      const ratio = during.p99 / before.p99;
-      const figures = [before.p50, before.p99, during.p50, during.p99].map((ms) => ms.toFixed(1));
-      return { ratio, line: `| ${name} | ${figures.join(" | ")} | ${ratio.toFixed(2)} |` };
+      const ratio = round2(during.p99 / before.p99);
+      const figures = [before.p50, before.p99, during.p50, during.p99];
+      return { name, ratio, figures };
     });
     const wrong = readers.reduce((sum, reader) => sum + reader.wrong + Math.abs(reader.taken - flow.published), 0);
-    const grown = stoppedMiB - baselineMiB;
-    const ratio = Math.max(...rows.map((row) => row.ratio));
-    process.stdout.write(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${eventsPerSecond} events/s\n\n`);
-    process.stdout.write(
-      "| consumer | p50 before, ms | p99 before | p50 while it stops | p99 while it stops | p99 ratio |\n|---|---|---|---|---|---|\n",
-    );
-    process.stdout.write(`${rows.map(({ line }) => line).join("\n")}\n\n`);
-    process.stdout.write(
-      `broker memory: peak ${baselineMiB.toFixed(0)} MiB before, ${stoppedMiB.toFixed(0)} MiB while it stops: ${grown.toFixed(0)} MiB more (goal < ${goal.memoryMiB})\n`,
-    );
-    process.stdout.write(
-      `caught up with ${missed} events in ${caughtUp.toFixed(1)} s, while ${eventsPerSecond} events/s more came; ${readers.length} x ${flow.published} events, ${wrong} lost, repeated or out of order, ${flow.failed} not published\n`,
-    );
-    const right = wrong === 0 && flow.failed === 0 && grown < goal.memoryMiB && ratio <= goal.latencyRatio;
-    process.stdout.write(`${JSON.stringify({ grownMiB: Math.round(grown), p99Ratio: Number(ratio.toFixed(2)), missed, wrong, right })}\n`);
-    return right;
+    const grown = Math.round(stoppedMiB - baselineMiB);
+    const p99Ratio = Math.max(...steady.map(({ ratio }) => ratio));
+    return {
+      title: `A subscriber stops reading (${eventsPerSecond} events/s)`,
+      columns: ["consumer", "p50 before, ms", "p99 before", "p50 while it stops", "p99 while it stops", "p99 ratio"],
+      rows: steady.map(({ name, ratio, figures }) => [name, ...figures.map(millis), ratio.toFixed(2)]),
+      notes: [
+        `broker memory: peak ${baselineMiB.toFixed(0)} MiB before, ${stoppedMiB.toFixed(0)} MiB while it stops: ${grown} MiB more (goal < ${goal.memoryMiB})`,
+        `caught up with ${missed} events in ${caughtUp.toFixed(1)} s, while ${eventsPerSecond} events/s more came; ${readers.length} x ${flow.published} events, ${wrong} lost, repeated or out of order, ${flow.failed} not published`,
+      ],
+      ratios: { "p99 while one stops / before": p99Ratio },
+      goals: [
+        { measure: "p99 of the others while one stops", against: "before", ratio: p99Ratio, goal: goal.latencyRatio, better: "less" },
+      ],
+      raw: { baselineMiB, stoppedMiB, baseline, stopped, missed, caughtUp, published: flow.published, failed: flow.failed, wrong },
+      right: wrong === 0 && flow.failed === 0 && grown < goal.memoryMiB && p99Ratio <= goal.latencyRatio,
+    };
   } finally {
     await Promise.all(readers.map(({ subscription }) => subscription.close()));
     await system.stop();

@@ -1,9 +1,10 @@
-import { cpus } from "node:os";
 import { createPostgresEventLog, migrateEventLog, type EventLog } from "@warren/event-store";
 import { openDatabase, type Database } from "@warren/postgres";
 import { encodeEvent, lastOffsetOf, must, silentLogger, toEvent, type EventSlice } from "@warren/protocol";
 import { startPostgres } from "@warren/test-servers";
 import { sql } from "kysely";
+import type { Report, ScenarioOptions } from "./harness/report.ts";
+import { ratioOf, shown, spreadBy, takeTurns } from "./harness/rounds.ts";
 
 /*
  * One table for the logs of all receivers, or a table for each? Both are the shipped code: one table is what is shipped, with its partitions; a table for each is a
@@ -114,42 +115,52 @@ async function measure(layout: Layout, receivers: number): Promise<Figures> {
   return { appended, read, bytes: Number(rows[0]?.bytes ?? 0n) };
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const kinds = ["one", "each"] as const;
+const measures = [
+  { name: "append", key: "appended", unit: "events/s" },
+  { name: "read", key: "read", unit: "events/s" },
+  { name: "size", key: "bytes", unit: "bytes" },
+] as const;
 
-/** Prints, for each number of receivers, both layouts and their ratio. */
-export async function benchTables(quick: boolean): Promise<boolean> {
+/** For each number of receivers, both layouts and their ratio. */
+export async function tables({ quick, say }: ScenarioOptions): Promise<Report> {
   const rounds = quick ? 1 : 3;
   const postgres = await startPostgres();
-  const lines: string[] = [];
+  const rows: string[][] = [];
+  const ratios: Record<string, number> = {};
+  const raw: Record<number, unknown> = {};
   try {
     for (const receivers of receiverCounts) {
-      const figures: Record<"one" | "each", Figures[]> = { one: [], each: [] };
-      for (let round = 0; round < rounds; round += 1) {
-        for (const kind of ["one", "each"] as const) {
-          const layout = await open(postgres.url, receivers, kind === "each");
-          figures[kind].push(await measure(layout, receivers));
-          await Promise.all(
-            layout.databases.map(async (database) => {
-              await sql`drop schema ${sql.id(database.schema)} cascade`.execute(database.db);
-              await database.close();
-            }),
-          );
-        }
+      say(`${receivers} receivers, ${rounds} rounds`);
+      const figures = await takeTurns(kinds, rounds, async (kind) => {
+        const layout = await open(postgres.url, receivers, kind === "each");
+        const found = await measure(layout, receivers);
+        await Promise.all(
+          layout.databases.map(async (database) => {
+            await sql`drop schema ${sql.id(database.schema)} cascade`.execute(database.db);
+            await database.close();
+          }),
+        );
+        return found;
+      });
+      raw[receivers] = figures;
+      for (const { name, key, unit } of measures) {
+        const [one, each] = [spreadBy(figures.one, (found) => found[key]), spreadBy(figures.each, (found) => found[key])];
+        const ratio = ratioOf(each, one);
+        ratios[`${name}, ${receivers} receivers: a table for each / one table`] = ratio;
+        rows.push([String(receivers), name, `${shown(one)} ${unit}`, `${shown(each)} ${unit}`, String(ratio)]);
       }
-      const of = (kind: "one" | "each", key: keyof Figures): number => median(figures[kind].map((each) => each[key]));
-      const row = (what: string, key: keyof Figures, unit: string): string => {
-        const [one, each] = [of("one", key), of("each", key)];
-        return `| ${receivers} | ${what} | ${Math.round(one).toLocaleString("en")} ${unit} | ${Math.round(each).toLocaleString("en")} ${unit} | ${(each / one).toFixed(2)} |`;
-      };
-      lines.push(row("append", "appended", "events/s"), row("read", "read", "events/s"), row("size", "bytes", "bytes"));
     }
   } finally {
     await postgres.stop();
   }
-  process.stdout.write(
-    `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, embedded PostgreSQL, ${rounds} rounds, medians\n\n`,
-  );
-  process.stdout.write("| receivers | measure | one table | a table for each | ratio |\n|---|---|---|---|---|\n");
-  process.stdout.write(`${lines.join("\n")}\n`);
-  return true;
+  return {
+    title: `One table or a table for each receiver (${rounds} rounds, medians)`,
+    columns: ["receivers", "measure", "one table", "a table for each", "ratio"],
+    rows,
+    notes: [],
+    ratios,
+    raw,
+    right: true,
+  };
 }
