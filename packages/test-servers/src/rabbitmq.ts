@@ -25,6 +25,15 @@ export interface RabbitMqFaults extends ServerFaults {
   control(args: readonly string[]): Promise<string>;
 }
 
+/** How to start one. */
+export interface RabbitMqOptions {
+  readonly timeoutMs?: number;
+  /** Plugins to be enabled, for example "rabbitmq_stream". */
+  readonly plugins?: readonly string[];
+  /** More lines of its configuration. */
+  readonly config?: readonly string[];
+}
+
 /** Where Debian's package has it; the wrapper in /usr/sbin would change the user. */
 const rabbitmqBinary = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const rabbitmqControl = "/usr/lib/rabbitmq/bin/rabbitmqctl";
@@ -36,9 +45,11 @@ export function rabbitmqInstalled(): boolean {
 
 /**
  * Starts a private RabbitMQ on free ports, with a folder and an Erlang port mapper of its own. Needs Debian's package `rabbitmq-server` (any user will do),
- * else Docker. Several may run at once. Takes about 12 seconds; throws when it is not up after `timeoutMs`.
+ * else Docker. Several may run at once. Takes about 12 seconds; throws when it is not up after `timeoutMs`. `plugins` and lines of `config` of the caller's need the
+ * package.
  */
-export async function startRabbitMq({ timeoutMs = 90_000 }: { readonly timeoutMs?: number } = {}): Promise<PrivateRabbitMq> {
+export async function startRabbitMq(options: RabbitMqOptions = {}): Promise<PrivateRabbitMq> {
+  const { timeoutMs = 90_000 } = options;
   const folder = await mkdtemp(join(tmpdir(), "warren-rabbitmq-"));
   const [port = 0, dist = 0, epmd = 0] = await freePorts(3);
   const url = `amqp://guest:guest@127.0.0.1:${port}`;
@@ -49,7 +60,7 @@ export async function startRabbitMq({ timeoutMs = 90_000 }: { readonly timeoutMs
     return { url, faults: undefined, stop: () => server.stop() };
   }
   const guardFile = join(folder, "guard");
-  const env = await prepare(folder, port, dist, epmd);
+  const env = await prepare(folder, { port, dist, epmd }, options);
   const start = (): GuardedProcess => startGuarded([rabbitmqBinary], { env, guardFile });
   // Whatever the port mapper holds is gone with it.
   const guard = guardFolder(folder, { guardFile, cleanUp: `epmd -port ${epmd} -kill >/dev/null 2>&1` });
@@ -102,9 +113,14 @@ async function answers(server: GuardedProcess, port: number, timeoutMs: number):
 }
 
 /** Writes the configuration of a node of its own. Returns its environment. */
-async function prepare(folder: string, port: number, dist: number, epmd: number): Promise<NodeJS.ProcessEnv> {
-  await writeFile(join(folder, "rabbitmq.conf"), `listeners.tcp.1 = 127.0.0.1:${port}\nlog.file.level = warning\n`);
-  await writeFile(join(folder, "enabled_plugins"), "[].\n");
+async function prepare(
+  folder: string,
+  { port, dist, epmd }: { readonly port: number; readonly dist: number; readonly epmd: number },
+  { plugins = [], config = [] }: RabbitMqOptions,
+): Promise<NodeJS.ProcessEnv> {
+  const lines = [`listeners.tcp.1 = 127.0.0.1:${port}`, "log.file.level = warning", ...config];
+  await writeFile(join(folder, "rabbitmq.conf"), `${lines.join("\n")}\n`);
+  await writeFile(join(folder, "enabled_plugins"), `[${plugins.join(",")}].\n`);
   return {
     PATH: process.env["PATH"],
     LANG: "C.UTF-8",

@@ -1,0 +1,98 @@
+import type { Target } from "./client.ts";
+import type { ClientName } from "./clients/index.ts";
+import type { Servers } from "./servers.ts";
+
+/** A system, used in one way. */
+export interface Contestant {
+  readonly label: string;
+  readonly client: ClientName;
+  readonly target: (servers: Servers) => Target;
+  /** What is on disk when the publisher hears that the event is stored. */
+  readonly durability: string;
+  /** Whether what is published is stored for a sleeping subscriber only some time after the publisher has heard. */
+  readonly storesLater?: boolean;
+  /** Only published to delivered, with so many subscribers. */
+  readonly onlyThroughput?: number;
+  readonly latency: "always" | "not quick";
+  readonly catchUp: "always" | "not quick";
+}
+
+const forced = "the event, forced to disk";
+const ours = {
+  client: "warren",
+  durability: `${forced} by RabbitMQ (quorum queues); delivered only when it is committed and forced to disk by PostgreSQL, stored once by its id, archived too`,
+  storesLater: true,
+} as const;
+
+/** All contestants, ours first, by key. */
+export const contestants = {
+  warren: { ...ours, label: "Warren", target: ({ warren }) => warren, latency: "always", catchUp: "always" },
+  jetStream: {
+    label: "NATS JetStream, `publish()`",
+    client: "jetStream",
+    target: ({ nats }) => nats,
+    durability: "nothing: it is in the page cache, forced to disk every 2 minutes",
+    latency: "always",
+    catchUp: "always",
+  },
+  jetStreamTuned: {
+    label: "NATS JetStream, hand-tuned",
+    client: "jetStreamTuned",
+    target: ({ nats }) => nats,
+    durability: "nothing, as above",
+    latency: "not quick",
+    catchUp: "not quick",
+  },
+  redisAlways: {
+    label: "Redis streams, fsync always",
+    client: "redisStream",
+    target: ({ redisAlways }) => redisAlways,
+    durability: forced,
+    latency: "not quick",
+    catchUp: "not quick",
+  },
+  redisEverysec: {
+    label: "Redis streams, fsync every second",
+    client: "redisStream",
+    target: ({ redisEverysec }) => redisEverysec,
+    durability: "nothing: up to a second of events may be lost",
+    latency: "not quick",
+    catchUp: "always",
+  },
+  quorumQueues: {
+    label: "RabbitMQ, quorum queue per subscriber",
+    client: "amqpQueues",
+    target: ({ rabbitMq }) => rabbitMq,
+    durability: forced,
+    latency: "always",
+    catchUp: "always",
+  },
+  rabbitMqStream: {
+    label: "RabbitMQ streams",
+    client: "rabbitMqStream",
+    target: ({ rabbitMq }) => rabbitMq,
+    durability: "nothing: it is in the page cache, forced to disk when the system likes",
+    latency: "not quick",
+    catchUp: "not quick",
+  },
+  warrenUnpacked: {
+    ...ours,
+    label: "Warren, one event per AMQP message",
+    target: ({ warren }) => ({ ...warren, packing: "false" }),
+    onlyThroughput: 1,
+    latency: "not quick",
+    catchUp: "not quick",
+  },
+  bareTwoQueues: {
+    label: "bare amqplib, two quorum queues (as ours has, one of them the archive's), nothing stored",
+    client: "amqpQueues",
+    target: ({ rabbitMq }) => rabbitMq,
+    durability: `${forced} by RabbitMQ; nothing else is kept`,
+    onlyThroughput: 2,
+    latency: "not quick",
+    catchUp: "not quick",
+  },
+} as const satisfies Record<string, Contestant>;
+
+/** Key of a contestant. */
+export type ContestantKey = keyof typeof contestants;

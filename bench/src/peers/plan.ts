@@ -1,0 +1,85 @@
+import { contestants, type Contestant, type ContestantKey } from "./contestants.ts";
+import type { CatchUp, Latency, Stage, Throughput } from "./measure.ts";
+
+/** What was found in all rounds of a run; a contestant that was not measured, or failed, has nothing. */
+export interface Found {
+  readonly throughput1: Results<Throughput>;
+  readonly throughput10: Results<Throughput>;
+  readonly catchUp: Results<CatchUp>;
+  readonly latency1: Results<Latency>;
+  readonly latency10: Results<Latency>;
+}
+
+/** By contestant, one of each round. */
+export type Results<Result> = Partial<Record<ContestantKey, Result[]>>;
+
+/** Name of a measure. */
+export type MeasureName = keyof Found;
+
+/** How much of everything. */
+export interface Size {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmSeconds: number;
+  readonly missed: number;
+  readonly latencySeconds: number;
+}
+
+/** Sizes of a run. */
+export const sizes = {
+  quick: { rounds: 2, seconds: 1.5, warmSeconds: 0.7, missed: 30_000, latencySeconds: 2 },
+  full: { rounds: 3, seconds: 4, warmSeconds: 1, missed: 200_000, latencySeconds: 5 },
+} as const satisfies Record<string, Size>;
+
+/** Events a second at which latency is measured. */
+export const pacedPerSecond = 1_000;
+
+interface Measure {
+  readonly label: string;
+  /** Whether a contestant takes part. */
+  readonly takesPart: (contestant: Contestant, quick: boolean) => boolean;
+  readonly run: (stage: Stage, contestant: Contestant, size: Size) => Promise<Throughput | CatchUp | Latency>;
+  /** One figure, for whoever waits. */
+  readonly headline: (result: never) => string;
+}
+
+const perSecond = (result: { readonly perSecond: number }): string => `${Math.round(result.perSecond).toLocaleString("en")}/s`;
+const percentiles = ({ p50, p99 }: Latency): string => `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
+const often = (when: "always" | "not quick", quick: boolean): boolean => when === "always" || !quick;
+
+/** What is measured, in this order, all contestants in turn. */
+export const measures: Readonly<Record<MeasureName, Measure>> = {
+  throughput1: {
+    label: "1 subscriber",
+    takesPart: () => true,
+    run: (stage, { onlyThroughput = 1 }, { seconds, warmSeconds }) => stage.throughput(onlyThroughput, seconds, warmSeconds),
+    headline: perSecond,
+  },
+  throughput10: {
+    label: "10 subscribers",
+    takesPart: ({ onlyThroughput }) => onlyThroughput === undefined,
+    run: (stage, _, { seconds, warmSeconds }) => stage.throughput(10, seconds, warmSeconds),
+    headline: perSecond,
+  },
+  catchUp: {
+    label: "catching up",
+    takesPart: ({ catchUp, onlyThroughput }, quick) => onlyThroughput === undefined && often(catchUp, quick),
+    run: (stage, _, { missed }) => stage.catchUp(missed),
+    headline: perSecond,
+  },
+  latency1: {
+    label: "latency, 1 subscriber",
+    takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
+    run: (stage, _, { latencySeconds }) => stage.latency(1, pacedPerSecond, latencySeconds, 1),
+    headline: percentiles,
+  },
+  latency10: {
+    label: "latency, 10 subscribers",
+    takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
+    run: (stage, _, { latencySeconds }) => stage.latency(10, pacedPerSecond, latencySeconds, 1),
+    headline: percentiles,
+  },
+};
+
+/** Keys of all contestants. */
+export const contestantKeys = Object.keys(contestants) as readonly ContestantKey[];

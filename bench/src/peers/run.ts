@@ -1,0 +1,90 @@
+import type { ScenarioOptions } from "../harness/report.ts";
+import { contestants, type Contestant, type ContestantKey } from "./contestants.ts";
+import { Stage, type Throughput } from "./measure.ts";
+import type { PayloadKind } from "./payloads.ts";
+import { contestantKeys, measures, type Found, type MeasureName, type Results, type Size } from "./plan.ts";
+import type { Servers } from "./servers.ts";
+
+/** What was measured, and what could not be: why, by contestant. */
+export interface Run {
+  readonly found: Found;
+  /** Payloads of other sizes: published to delivered with one subscriber and with ten. */
+  readonly others: readonly { readonly payload: PayloadKind; readonly subscribers: number; readonly results: Results<Throughput> }[];
+  readonly failures: Readonly<Partial<Record<ContestantKey, string>>>;
+}
+
+const otherPayloads: readonly PayloadKind[] = [1_024, "webhooks"];
+
+/** Measures everything in turn: in each round one measure after the other, and for each all contestants. Who fails once is out: it has no figures. */
+export async function runAll(servers: Servers, size: Size, { quick, say }: ScenarioOptions): Promise<Run> {
+  const stages = new Stages(servers, say);
+  const found: Record<MeasureName, Results<unknown>> = { throughput1: {}, throughput10: {}, catchUp: {}, latency1: {}, latency10: {} };
+  const others = otherPayloads.flatMap((payload) =>
+    [1, 10].map((subscribers) => ({ payload, subscribers, results: {} as Results<Throughput> })),
+  );
+  try {
+    for (let round = 0; round < size.rounds; round += 1) {
+      for (const name of Object.keys(measures) as readonly MeasureName[]) {
+        const { label, takesPart, run, headline } = measures[name];
+        for (const key of contestantKeys) {
+          const contestant: Contestant = contestants[key];
+          if (!takesPart(contestant, quick)) continue;
+          const result = await stages.measure(key, (stage) => run(stage, contestant, size));
+          if (result === undefined) continue;
+          (found[name][key] ??= []).push(result);
+          say(`round ${round + 1}/${size.rounds}, ${label}: ${contestant.label}: ${headline(result as never)}`);
+        }
+      }
+    }
+    if (!quick) {
+      for (const { payload, subscribers, results } of others) {
+        for (const key of contestantKeys.filter((each) => measures.throughput10.takesPart(contestants[each], quick))) {
+          const result = await stages.measure(key, (stage) => stage.throughput(subscribers, size.seconds / 2, size.warmSeconds, payload));
+          if (result === undefined) continue;
+          results[key] = [result];
+          say(
+            `payload ${payload}, ${subscribers} subscribers: ${contestants[key].label}: ${Math.round(result.perSecond).toLocaleString("en")}/s`,
+          );
+        }
+      }
+    }
+  } finally {
+    await stages.stop();
+  }
+  const { failures } = stages;
+  for (const results of [...Object.values(found), ...others.map((other) => other.results)]) {
+    for (const key of Object.keys(failures) as readonly ContestantKey[]) delete results[key];
+  }
+  return { found: found as Found, others: quick ? [] : others, failures };
+}
+
+/** The processes of each contestant: made once, so that what a language's compiler learns is kept for all rounds. */
+class Stages {
+  readonly failures: Partial<Record<ContestantKey, string>> = {};
+  readonly #servers: Servers;
+  readonly #say: (line: string) => void;
+  readonly #stages: Partial<Record<ContestantKey, Stage>> = {};
+
+  constructor(servers: Servers, say: (line: string) => void) {
+    this.#servers = servers;
+    this.#say = say;
+  }
+
+  /** Undefined: it failed, now or before. */
+  async measure<Result>(key: ContestantKey, run: (stage: Stage) => Promise<Result>): Promise<Result | undefined> {
+    if (this.failures[key] !== undefined) return undefined;
+    const stage = (this.#stages[key] ??= new Stage(contestants[key], contestants[key].target(this.#servers)));
+    try {
+      return await run(stage);
+    } catch (error) {
+      this.failures[key] = error instanceof Error ? error.message : String(error);
+      this.#say(`${contestants[key].label} failed: ${error instanceof Error ? `${error.stack} ${String(error.cause)}` : String(error)}`);
+      await stage.stop();
+      return undefined;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(Object.values(this.#stages).map((stage) => stage.stop()));
+  }
+}
