@@ -1,8 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { lookAtMachine, versionsOf } from "./harness/machine.ts";
+import { chartsSvg } from "./harness/chart.ts";
+import { lookAtMachine, machineLine, versionsOf } from "./harness/machine.ts";
 import { print, printHead, printReport } from "./harness/print.ts";
 import type { Report, Scenario } from "./harness/report.ts";
+import { limits } from "./limits/index.ts";
 import { peers } from "./peers/index.ts";
 import { slowConsumer } from "./slow-consumer.ts";
 import { tables } from "./tables.ts";
@@ -10,6 +12,7 @@ import { tables } from "./tables.ts";
 /** What can be measured, by name. */
 const scenarios: Readonly<Record<string, Scenario>> = {
   peers,
+  limits,
   tables,
   "slow-consumer": slowConsumer,
 };
@@ -21,12 +24,12 @@ const packages = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
+  options: { quick: { type: "boolean", default: false }, json: { type: "string" }, chart: { type: "string" } },
 });
 const names = positionals[0] === "all" ? Object.keys(scenarios) : positionals;
 const chosen = names.map((name) => [name, scenarios[name]] as const);
 if (chosen.length === 0 || chosen.some(([, scenario]) => scenario === undefined)) {
-  process.stderr.write(`usage: npm run bench -- <${Object.keys(scenarios).join("|")}|all> [--quick] [--json FILE]\n`);
+  process.stderr.write(`usage: npm run bench -- <${Object.keys(scenarios).join("|")}|all> [--quick] [--json FILE] [--chart FILE.svg]\n`);
   process.exit(1);
 }
 
@@ -54,6 +57,16 @@ for (const [name, failure] of Object.entries(failures)) print(`## ${name} failed
 const seconds = Math.round((performance.now() - began) / 1000);
 if (values.json !== undefined) {
   writeFileSync(values.json, `${JSON.stringify({ machine, versions, quick: values.quick, seconds, reports, failures }, null, 2)}\n`);
+}
+if (values.chart !== undefined) {
+  const note = `${machineLine(machine)}; ${new Date().toISOString().slice(0, 10)}`;
+  writeFileSync(
+    values.chart,
+    chartsSvg(
+      Object.values(reports).flatMap(({ charts = [] }) => charts),
+      note,
+    ),
+  );
 }
 // One scenario's ratios have their own names; of several each begins with its scenario.
 const ratios = Object.fromEntries(

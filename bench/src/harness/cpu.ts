@@ -14,6 +14,7 @@ const roles: readonly (readonly [RegExp, string])[] = [
   [/redis-server/, "Redis"],
   [/serve\0?broker/, "broker"],
   [/serve\0?archiver/, "archiver"],
+  [/relay-process/, "relay"],
 ];
 
 interface Process {

@@ -16,8 +16,10 @@ const rate = (result: Throughput | CatchUp): number => result.perSecond;
 const p50 = (result: Latency): number => result.p50;
 const p99 = (result: Latency): number => result.p99;
 
+const throughput: Compared = { name: "published to delivered, 1 subscriber", measure: "throughput1", figure: rate, better: "more" };
+
 const compared: readonly Compared[] = [
-  { name: "published to delivered, 1 subscriber", measure: "throughput1", figure: rate, better: "more" },
+  throughput,
   { name: "published to delivered, 10 subscribers", measure: "throughput10", figure: rate, better: "more" },
   { name: "catching up", measure: "catchUp", figure: rate, better: "more" },
   { name: "p50, 1 subscriber", measure: "latency1", figure: p50, better: "less" },
@@ -46,35 +48,35 @@ const unpackedGoal = 0.95;
 export interface Comparison extends Omit<Goal, "goal"> {
   readonly peer: ContestantKey;
   readonly goal: number | undefined;
+  /** The peer's figure: events/s or milliseconds. */
+  readonly theirs: number;
 }
 
 /** Warren against every peer in every measure, and without packs against bare amqplib. */
 export function compare(found: Found): readonly Comparison[] {
-  const ratio = (ours: ContestantKey, peer: ContestantKey, { measure, figure }: Compared): number | undefined => {
+  const against = (ours: ContestantKey, peer: ContestantKey, { measure, figure }: Compared) => {
     const [mine, theirs] = [found[measure][ours] ?? [], found[measure][peer] ?? []];
     if (mine.length === 0 || theirs.length === 0) return undefined;
-    return ratioOf(spreadBy(mine as never[], figure), spreadBy(theirs as never[], figure));
+    const spread = spreadBy(theirs as never[], figure);
+    return { ratio: ratioOf(spreadBy(mine as never[], figure), spread), theirs: spread.median, peer };
   };
   const all = compared.flatMap((each, index) =>
     contestantKeys.flatMap((peer): readonly Comparison[] => {
-      const found =
-        peer === "warren" || !measures.throughput10.takesPart(contestants[peer], false) ? undefined : ratio("warren", peer, each);
-      if (found === undefined) return [];
-      return [
-        { measure: each.name, against: contestants[peer].label, ratio: found, goal: goals[index]?.[peer], better: each.better, peer },
-      ];
+      if (peer === "warren" || !measures.latency10.takesPart(contestants[peer], false)) return [];
+      const result = against("warren", peer, each);
+      if (result === undefined) return [];
+      return [{ ...result, measure: each.name, against: contestants[peer].label, goal: goals[index]?.[peer], better: each.better }];
     }),
   );
-  const against = {
+  const bare = {
     quorumQueues: "bare amqplib, one queue (ours has a second one, for the archive)",
     bareTwoQueues: "bare amqplib, two queues as ours has",
   };
-  const unpacked = (Object.entries(against) as [ContestantKey, string][]).flatMap(([peer, label]): readonly Comparison[] => {
-    const [first] = compared;
-    const found = first === undefined ? undefined : ratio("warrenUnpacked", peer, first);
-    return found === undefined
+  const unpacked = (Object.entries(bare) as [ContestantKey, string][]).flatMap(([peer, label]): readonly Comparison[] => {
+    const result = against("warrenUnpacked", peer, throughput);
+    return result === undefined
       ? []
-      : [{ measure: "one event per AMQP message", against: label, ratio: found, goal: unpackedGoal, better: "more", peer }];
+      : [{ ...result, measure: "one event per AMQP message", against: label, goal: unpackedGoal, better: "more" }];
   });
   return [...all, ...unpacked];
 }

@@ -3,7 +3,7 @@ import { machineMs } from "../harness/clock.ts";
 import { cpuByRole, cpuPerEvent, type CpuSeconds } from "../harness/cpu.ts";
 import type { Target, Topic } from "./client.ts";
 import { clients } from "./clients/index.ts";
-import type { Contestant } from "./contestants.ts";
+import type { ClientName } from "./clients/index.ts";
 import { numberIn, type PayloadKind } from "./payloads.ts";
 import type { Published } from "./publisher-process.ts";
 import type { Arrived } from "./subscriber-process.ts";
@@ -32,15 +32,22 @@ export interface Latency extends NonNullable<Arrived["latency"]> {
   readonly cpu: CpuSeconds;
 }
 
+/** Who is measured. */
+export interface Measured {
+  readonly client: ClientName;
+  /** See `Contestant`. */
+  readonly storesLater?: boolean;
+}
+
 /** Two processes, one that publishes and one of all subscribers, for the measurements of one contestant. */
 export class Stage {
-  readonly #contestant: Contestant;
+  readonly #contestant: Measured;
   readonly #target: Target;
   readonly #publisher: Child;
   readonly #subscribers: Child;
   static #topics = 0;
 
-  constructor(contestant: Contestant, target: Target) {
+  constructor(contestant: Measured, target: Target) {
     this.#contestant = contestant;
     this.#target = target;
     this.#publisher = startChild(new URL("publisher-process.ts", import.meta.url));

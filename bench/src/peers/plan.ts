@@ -1,4 +1,4 @@
-import { contestants, type Contestant, type ContestantKey } from "./contestants.ts";
+import { contestants, type Contestant, type ContestantKey, type Often } from "./contestants.ts";
 import type { CatchUp, Latency, Stage, Throughput } from "./measure.ts";
 
 /** What was found in all rounds of a run; a contestant that was not measured, or failed, has nothing. */
@@ -45,7 +45,7 @@ interface Measure {
 
 const perSecond = (result: { readonly perSecond: number }): string => `${Math.round(result.perSecond).toLocaleString("en")}/s`;
 const percentiles = ({ p50, p99 }: Latency): string => `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
-const often = (when: "always" | "not quick", quick: boolean): boolean => when === "always" || !quick;
+const often = (when: Often, quick: boolean): boolean => when === "always" || !quick;
 
 /** What is measured, in this order, all contestants in turn. */
 export const measures: Readonly<Record<MeasureName, Measure>> = {
@@ -57,7 +57,7 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   },
   throughput10: {
     label: "10 subscribers",
-    takesPart: ({ onlyThroughput }) => onlyThroughput === undefined,
+    takesPart: ({ throughput10, onlyThroughput }, quick) => onlyThroughput === undefined && often(throughput10, quick),
     run: (stage, _, { seconds, warmSeconds }) => stage.throughput(10, seconds, warmSeconds),
     headline: perSecond,
   },

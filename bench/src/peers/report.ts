@@ -1,5 +1,7 @@
 import type { Chart, Goal, Report, Table } from "../harness/report.ts";
 import { count, millis, shown, spreadBy } from "../harness/rounds.ts";
+import { limitNotes, limitsTable, rawLimits } from "../limits/index.ts";
+import { floorsTable } from "./floors.ts";
 import { contestants, type Contestant, type ContestantKey } from "./contestants.ts";
 import { compare, type Comparison } from "./goals.ts";
 import type { CatchUp, Latency, Throughput } from "./measure.ts";
@@ -11,7 +13,7 @@ const labelOf = (key: ContestantKey): string => contestants[key].label;
 
 /** Writes down what a run found. */
 export function reportOf(run: Run, size: Size): Report {
-  const { found, failures } = run;
+  const { found, failures, limits } = run;
   const comparisons = compare(found);
   const goals = comparisons.flatMap((each): readonly Goal[] => (each.goal === undefined ? [] : [{ ...each, goal: each.goal }]));
   return {
@@ -27,7 +29,14 @@ export function reportOf(run: Run, size: Size): Report {
       "p99",
     ],
     rows: contestantKeys.map((key) => rowOf(key, found, failures)),
-    tables: [ratiosTable(comparisons), durabilityTable, cpuTable(found), ...otherTables(run)],
+    tables: [
+      ratiosTable(comparisons),
+      durabilityTable,
+      cpuTable(found),
+      ...otherTables(run),
+      limitsTable(limits),
+      floorsTable(comparisons, limits),
+    ],
     goals,
     charts: charts(found),
     notes: [
@@ -35,10 +44,11 @@ export function reportOf(run: Run, size: Size): Report {
       "Latency counts from the time at which an event was due, whether or not the publisher could send it then.",
       "Warren: `publish()` of the SDK, `for await` with `event.ack()`, `maxInFlight: 10_000`; the archiver runs and stores all events as well. A window of 5 000 unconfirmed events (2 000 for queues of RabbitMQ).",
       "JetStream hand-tuned: one inbox for all its acknowledgements, consumers with callbacks that ack 200 messages at once. Redis: pipelined XADD, XREADGROUP of up to 1 000 and one XACK for them, no rewrites of its file. Quorum queues: prefetch 2 000, 500 messages acked at once. RabbitMQ streams: the defaults of their client.",
+      ...limitNotes,
       ...Object.entries(failures).map(([key, why]) => `NO FIGURES for ${labelOf(key as ContestantKey)}: ${why}`),
     ],
     ratios: Object.fromEntries(comparisons.map(({ measure, against, ratio }) => [`${measure}: Warren / ${against}`, ratio])),
-    raw: { size, ...run },
+    raw: { size, ...run, limits: rawLimits(limits) },
     right: Object.keys(failures).length === 0,
   };
 }

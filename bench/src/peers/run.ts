@@ -1,4 +1,6 @@
 import type { ScenarioOptions } from "../harness/report.ts";
+import { measureLimits, type Limits } from "../limits/measure.ts";
+import { given } from "./client.ts";
 import { contestants, type Contestant, type ContestantKey } from "./contestants.ts";
 import { Stage, type Throughput } from "./measure.ts";
 import type { PayloadKind } from "./payloads.ts";
@@ -11,6 +13,7 @@ export interface Run {
   /** Payloads of other sizes: published to delivered with one subscriber and with ten. */
   readonly others: readonly { readonly payload: PayloadKind; readonly subscribers: number; readonly results: Results<Throughput> }[];
   readonly failures: Readonly<Partial<Record<ContestantKey, string>>>;
+  readonly limits: Limits;
 }
 
 const otherPayloads: readonly PayloadKind[] = [1_024, "webhooks"];
@@ -51,11 +54,12 @@ export async function runAll(servers: Servers, size: Size, { quick, say }: Scena
   } finally {
     await stages.stop();
   }
+  const limits = await measureLimits(given(servers.rabbitMq, "amqp"), { quick, say });
   const { failures } = stages;
   for (const results of [...Object.values(found), ...others.map((other) => other.results)]) {
     for (const key of Object.keys(failures) as readonly ContestantKey[]) delete results[key];
   }
-  return { found: found as Found, others: quick ? [] : others, failures };
+  return { found: found as Found, others: quick ? [] : others, failures, limits };
 }
 
 /** The processes of each contestant: made once, so that what a language's compiler learns is kept for all rounds. */

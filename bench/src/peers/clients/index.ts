@@ -1,4 +1,5 @@
 import type { PeerClient } from "../client.ts";
+import { relay } from "../../limits/relay-client.ts";
 import { amqpQueues } from "./amqp-queues.ts";
 import { jetStream, jetStreamTuned } from "./jetstream.ts";
 import { rabbitMqStream } from "./rabbitmq-stream.ts";
@@ -6,7 +7,10 @@ import { redisStream } from "./redis-stream.ts";
 import { warren } from "./warren.ts";
 
 /** Clients by name: processes are told which to use. */
-export const clients = { warren, jetStream, jetStreamTuned, rabbitMqStream, amqpQueues, redisStream } satisfies Record<string, PeerClient>;
+export const clients = { warren, jetStream, jetStreamTuned, rabbitMqStream, amqpQueues, redisStream, relay } satisfies Record<
+  string,
+  PeerClient
+>;
 
 /** Name of a client. */
 export type ClientName = keyof typeof clients;

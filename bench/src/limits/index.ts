@@ -1,0 +1,58 @@
+import { ensureRabbitMq, startRabbitMq } from "@warren/test-servers";
+import type { Report, ScenarioOptions, Table } from "../harness/report.ts";
+import { count, millis } from "../harness/rounds.ts";
+import { measureLimits, type Limits } from "./measure.ts";
+
+/** Minimal programs on the same parts: what no system built of them can pass on this machine. */
+export async function limits(options: ScenarioOptions): Promise<Report> {
+  ensureRabbitMq(options.say);
+  const rabbitMq = await startRabbitMq();
+  try {
+    const found = await measureLimits(rabbitMq.url, options);
+    return { ...limitsTable(found), notes: limitNotes, ratios: {}, raw: rawLimits(found), right: true };
+  } finally {
+    await rabbitMq.stop();
+  }
+}
+
+/** What is to be known of the limits. */
+export const limitNotes: readonly string[] = [
+  "Limits are minimal programs, the best of their passes (one when quick, else three): packs through a quorum queue with confirms and a consumer that only acks; ready segments with a unique key of 128 bits for each event, committed durably, one after the other; the bytes of events over HTTP/2, neither encoded nor decoded; a relay that takes messages, commits them and writes them to HTTP/2 streams.",
+];
+
+/** The limits as a table. */
+export function limitsTable({ packs, appends, streams, relay }: Limits): Table {
+  const list = (cpu: Readonly<Record<string, number>>): string =>
+    Object.entries(cpu)
+      .map(([role, us]) => `${role} ${us}`)
+      .join(", ");
+  return {
+    title: "Limits of the parts on this machine",
+    columns: ["what", "events/s, or p50 and p99", "CPU for each event, microseconds"],
+    rows: [
+      ...[...packs].map(([events, { perSecond, cpu }]) => [`packs of ${events} through RabbitMQ`, count(perSecond), list(cpu)]),
+      ...[...appends].map(([events, { perSecond, cpu }]) => [
+        `segments of ${count(events)} with unique keys into PostgreSQL`,
+        count(perSecond),
+        list(cpu),
+      ]),
+      ...[...streams].map(([clients, { perSecond, cpu }]) => [
+        `HTTP/2 to ${clients} client${clients === 1 ? "" : "s"}`,
+        count(perSecond),
+        list(cpu),
+      ]),
+      ...[...relay].map(([subscribers, { p50, p99, cpu }]) => [
+        `relay at 1,000 events/s, ${subscribers} subscriber${subscribers === 1 ? "" : "s"}`,
+        `${millis(p50)} ms, ${millis(p99)} ms`,
+        list(cpu),
+      ]),
+    ],
+  };
+}
+
+/** The limits as JSON can write them. */
+export function rawLimits(limits: Limits): unknown {
+  return Object.fromEntries(
+    Object.entries(limits).map(([name, values]) => [name, Object.fromEntries(values as ReadonlyMap<number, unknown>)]),
+  );
+}

@@ -1,0 +1,178 @@
+import { freePorts, startPostgres } from "@warren/test-servers";
+import { startChild, type Child } from "../harness/child.ts";
+import { cpuByRole, cpuPerEvent, type CpuSeconds } from "../harness/cpu.ts";
+import type { ScenarioOptions } from "../harness/report.ts";
+import { Stage, type Latency } from "../peers/measure.ts";
+import { packOf, segmentOf } from "./events.ts";
+
+/** A rate that nothing built on these parts can pass on this machine. */
+export interface RateLimit {
+  readonly perSecond: number;
+  readonly cpu: CpuSeconds;
+}
+
+/** What was measured, by what varies. */
+export interface Limits {
+  /** By events in a pack. */
+  readonly packs: ReadonlyMap<number, RateLimit>;
+  /** By events in a segment. */
+  readonly appends: ReadonlyMap<number, RateLimit>;
+  /** By clients; deliveries are so many times more. */
+  readonly streams: ReadonlyMap<number, RateLimit>;
+  /** By subscribers. */
+  readonly relay: ReadonlyMap<number, Latency>;
+}
+
+const inPack = [1, 50, 200];
+const inSegment = [500, 2_000];
+const subscribers = [1, 10];
+const passes = 3;
+
+/**
+ * Measures all limits on a RabbitMQ at hand and a PostgreSQL of its own, several times unless it is to be quick. The best of each counts: what was reached once is
+ * possible.
+ */
+export async function measureLimits(amqp: string, options: ScenarioOptions): Promise<Limits> {
+  const postgres = await startPostgres();
+  try {
+    let best = await measureOnce(amqp, postgres.url, 0, options);
+    for (let pass = 1; pass < (options.quick ? 1 : passes); pass += 1) {
+      best = better(best, await measureOnce(amqp, postgres.url, pass, options));
+    }
+    return best;
+  } finally {
+    await postgres.stop();
+  }
+}
+
+function better(a: Limits, b: Limits): Limits {
+  const choose = <Result>(of: ReadonlyMap<number, Result>, or: ReadonlyMap<number, Result>, figure: (result: Result) => number) =>
+    new Map(
+      [...of].map(([key, result]) => {
+        const other = or.get(key);
+        return [key, other !== undefined && figure(other) > figure(result) ? other : result] as const;
+      }),
+    );
+  const rate = (limit: RateLimit): number => limit.perSecond;
+  return {
+    packs: choose(a.packs, b.packs, rate),
+    appends: choose(a.appends, b.appends, rate),
+    streams: choose(a.streams, b.streams, rate),
+    relay: choose(a.relay, b.relay, ({ p50 }) => -p50),
+  };
+}
+
+async function measureOnce(amqp: string, url: string, pass: number, { quick, say }: ScenarioOptions): Promise<Limits> {
+  const seconds = quick ? 1.2 : 3;
+  const tell = (what: string, { perSecond }: RateLimit): void =>
+    say(`limit: ${what}: ${Math.round(perSecond).toLocaleString("en")} events/s`);
+  const packs = await each(inPack, async (events) => {
+    const limit = await measurePacks(amqp, events, seconds);
+    tell(`packs of ${events} through RabbitMQ`, limit);
+    return limit;
+  });
+  const appends = await each(inSegment, async (events) => {
+    const limit = await measureAppends(url, events, seconds);
+    tell(`segments of ${events} into PostgreSQL`, limit);
+    return limit;
+  });
+  const streams = await each(subscribers, async (clients) => {
+    const limit = await measureStreams(clients, quick ? 500_000 : 2_000_000);
+    tell(`HTTP/2 to ${clients} clients`, limit);
+    return limit;
+  });
+  const relay = await measureRelay(amqp, url, `limit-relay-${pass}`, quick ? 2 : 4, say);
+  return { packs, appends, streams, relay };
+}
+
+async function each<Result>(keys: readonly number[], measure: (key: number) => Promise<Result>): Promise<ReadonlyMap<number, Result>> {
+  const results = new Map<number, Result>();
+  for (const key of keys) results.set(key, await measure(key));
+  return results;
+}
+
+async function withChildren<Result>(
+  file: string,
+  roles: readonly string[],
+  use: (children: readonly Child[], cpu: () => CpuSeconds) => Promise<Result>,
+): Promise<Result> {
+  const children = roles.map(() => startChild(new URL(file, import.meta.url)));
+  const named = Object.fromEntries(children.map(({ pid }, index) => [pid, roles[index] ?? ""]));
+  try {
+    return await use(children, () => cpuByRole(named));
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+  }
+}
+
+/** One publisher and one consumer that only confirm and ack; messages are counted out so that it takes about so many seconds. */
+function measurePacks(amqp: string, events: number, seconds: number): Promise<RateLimit> {
+  const { body, count } = packOf(events);
+  const where = { amqp, queue: `limit-packs-${events}` };
+  return withChildren("packs-process.ts", ["publisher", "consumer"], async ([publisher, consumer], cpu) => {
+    if (publisher === undefined || consumer === undefined) throw new Error("two processes were started");
+    await publisher.ask("create", where);
+    const round = async (messages: number): Promise<number> => {
+      const consuming = consumer.ask<number>("consume", { ...where, messages });
+      const firstAtMs = await publisher.ask<number>("publish", { ...where, body, messages });
+      return messages / (((await consuming) - firstAtMs) / 1000);
+    };
+    const warm = await round(2_000);
+    const messages = Math.ceil(warm * seconds);
+    const before = cpu();
+    const perSecond = await round(messages);
+    return { perSecond: perSecond * count, cpu: cpuPerEvent(before, cpu(), messages * count) };
+  });
+}
+
+function measureAppends(url: string, events: number, seconds: number): Promise<RateLimit> {
+  return withChildren("append-process.ts", ["writer"], async ([writer], cpu) => {
+    if (writer === undefined) throw new Error("a process was started");
+    const body = segmentOf(events);
+    await writer.ask("create", { url });
+    await writer.ask("append", { url, events, body, seconds: 0.3 });
+    await writer.ask("create", { url });
+    const before = cpu();
+    const { stored, seconds: took } = await writer.ask<{ readonly stored: number; readonly seconds: number }>("append", {
+      url,
+      events,
+      body,
+      seconds,
+    });
+    return { perSecond: stored / took, cpu: cpuPerEvent(before, cpu(), stored) };
+  });
+}
+
+function measureStreams(clients: number, deliveries: number): Promise<RateLimit> {
+  return withChildren("http2-process.ts", ["server", "clients"], async ([server, client], cpu) => {
+    if (server === undefined || client === undefined) throw new Error("two processes were started");
+    const inFrame = 200;
+    const { body, count } = packOf(inFrame);
+    const [port] = await freePorts(1);
+    const times = Math.ceil(deliveries / clients / count);
+    await server.ask("serve", { port, body, times });
+    const read = { port, clients, bytes: body.length * times };
+    await client.ask("read", read);
+    const before = cpu();
+    const took = await client.ask<number>("read", read);
+    const events = times * count;
+    return { perSecond: events / took, cpu: cpuPerEvent(before, cpu(), events) };
+  });
+}
+
+function measureRelay(amqp: string, url: string, queue: string, seconds: number, say: ScenarioOptions["say"]): Promise<Limits["relay"]> {
+  return withChildren("relay-process.ts", ["relay"], async ([relay]) => {
+    const [port] = await freePorts(1);
+    await relay?.ask("start", { amqp, queue, url, port });
+    const stage = new Stage({ client: "relay" }, { amqp, queue, relayUrl: `http://127.0.0.1:${port}` });
+    try {
+      return await each(subscribers, async (count) => {
+        const latency = await stage.latency(count, 1_000, seconds, 1);
+        say(`limit: relay to ${count} subscribers: p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms`);
+        return latency;
+      });
+    } finally {
+      await stage.stop();
+    }
+  });
+}

@@ -1,0 +1,58 @@
+import { cpus } from "node:os";
+import type { Table } from "../harness/report.ts";
+import { count, millis } from "../harness/rounds.ts";
+import { isMet } from "../harness/report.ts";
+import type { Limits, RateLimit } from "../limits/measure.ts";
+import type { Comparison } from "./goals.ts";
+
+/** For each missed goal: what it asks for on this machine, what minimal programs on the same parts reach, and whether they forbid it. */
+export function floorsTable(comparisons: readonly Comparison[], limits: Limits): Table {
+  const missed = comparisons.flatMap((each) =>
+    each.goal === undefined || isMet({ ...each, goal: each.goal }) ? [] : [{ ...each, asked: each.theirs * each.goal }],
+  );
+  return {
+    title: "Missed goals, and what the parts allow",
+    columns: ["measure", "against", "asked for", "minimal programs reach", "limited by", "the goal is, by them"],
+    rows: missed.map(({ measure, against, asked, better }) => {
+      const floor = floorOf(measure, limits);
+      const format = better === "more" ? (value: number) => `${count(value)}/s` : (value: number) => `${millis(value)} ms`;
+      if (floor === undefined) return [measure, against, format(asked), "-", "-", "not bounded here"];
+      const forbidden = better === "more" ? floor.value < asked : floor.value > asked;
+      return [measure, against, format(asked), format(floor.value), floor.by, forbidden ? "out of reach" : "within reach"];
+    }),
+  };
+}
+
+interface Floor {
+  readonly value: number;
+  readonly by: string;
+}
+
+function floorOf(measure: string, { packs, appends, streams, relay }: Limits): Floor | undefined {
+  const [, percentile, subscribers] = /^(p50|p99), (\d+)/.exec(measure) ?? [];
+  if (percentile !== undefined) {
+    const latency = relay.get(Number(subscribers));
+    return latency === undefined ? undefined : { value: percentile === "p50" ? latency.p50 : latency.p99, by: "the relay" };
+  }
+  const [, clients] = /delivered, (\d+)/.exec(measure) ?? [];
+  if (clients !== undefined) {
+    return slowest({ packs: fastest(packs), appends: fastest(appends), "HTTP/2": streams.get(Number(clients)) });
+  }
+  return measure === "catching up" ? slowest({ "HTTP/2": streams.get(1) }) : undefined;
+}
+
+function fastest(limits: ReadonlyMap<number, RateLimit>): RateLimit | undefined {
+  return [...limits.values()].toSorted((a, b) => b.perSecond - a.perSecond)[0];
+}
+
+/** The slowest of several stages; or all of them together, when they share the cores. */
+function slowest(stages: Readonly<Record<string, RateLimit | undefined>>): Floor | undefined {
+  const floors = Object.entries(stages).flatMap(([by, limit]): readonly Floor[] =>
+    limit === undefined ? [] : [{ by, value: limit.perSecond }],
+  );
+  const cpu = Object.values(stages)
+    .flatMap((limit) => Object.values(limit?.cpu ?? {}))
+    .reduce((sum, us) => sum + us, 0);
+  if (cpu > 0) floors.push({ by: `CPU of all stages, ${cpu.toFixed(1)} us`, value: (cpus().length * 1e6) / cpu });
+  return floors.toSorted((a, b) => a.value - b.value)[0];
+}
