@@ -1,6 +1,7 @@
 import { Times } from "@warren/protocol";
 import pg from "pg";
 import type { DatabaseOptions } from "./database.ts";
+import { Places } from "./places.ts";
 
 /**
  * A pool in which every wait is bounded, no broken connection is given back, and no lost one ends the process.
@@ -24,7 +25,7 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
   pool.on("connect", (client) => {
     client.on("error", (error) => logger.debug("database connection lost", { error: error.message }));
   });
-  return destroyBroken(pool);
+  return destroyBroken(pool, new Places(maxConnections));
 }
 
 /** Lends a connection for one statement. */
@@ -56,12 +57,17 @@ function isBroken(error: unknown): boolean {
 
 /**
  * kysely gives every client back to the pool as sound. A client whose query ran out of time still waits for an answer
- * (https://github.com/brianc/node-postgres/issues/3399), so it must be destroyed instead.
+ * (https://github.com/brianc/node-postgres/issues/3399), so it must be destroyed instead. Clients wait for their
+ * turn here, not in the pool.
  */
-function destroyBroken(pool: pg.Pool): pg.Pool {
+function destroyBroken(pool: pg.Pool, places: Places): pg.Pool {
   const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
   const wrapped = async (): Promise<pg.PoolClient> => {
-    const client = await connect();
+    await places.take();
+    const client = await connect().catch((error: unknown) => {
+      places.giveBack();
+      throw error;
+    });
     let broken = false;
     const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
     const release = client.release.bind(client);
@@ -79,6 +85,7 @@ function destroyBroken(pool: pg.Pool): pg.Pool {
       client.release = release;
       // kysely passes false for a client it finds sound.
       release(error === undefined || error === false ? broken : error);
+      places.giveBack();
     };
     return client;
   };
