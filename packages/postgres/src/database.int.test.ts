@@ -3,6 +3,7 @@ import { freePorts, startFaultProxy } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
 import { binaryArray, fixedArray } from "./binary.ts";
+import { openPool } from "./pool.ts";
 import { openDatabase, schemaName, type Database } from "./database.ts";
 
 const open = (url: string, maxConnections = 1) =>
@@ -40,6 +41,20 @@ describe("a database", () => {
     await expect(sql`select no_such_column`.execute(database.db)).rejects.toThrow();
     expect(await pid()).toBe(first);
     await database.close();
+  });
+
+  test("wraps a connection once, however often it is lent", async () => {
+    const options = { url: inject("databaseUrl"), schema: "public", applicationName: "test", maxConnections: 1, logger: silentLogger };
+    const pool = openPool(options);
+    const lend = async () => {
+      const client = await pool.connect();
+      client.release();
+      return client.query;
+    };
+    const first = await lend();
+    expect(await lend()).toBe(first);
+    expect(await lend()).toBe(first);
+    await pool.end();
   });
 
   test("reads int8 as bigint, beyond 2^53", async () => {

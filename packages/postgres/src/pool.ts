@@ -61,6 +61,20 @@ function isBroken(error: unknown): boolean {
  * turn here, not in the pool.
  */
 function destroyBroken(pool: pg.Pool, places: Places): pg.Pool {
+  const broken = new WeakSet<pg.PoolClient>();
+  // Once for each client: what is wrapped at each turn wraps itself, and every query is dearer than the one before.
+  pool.on("connect", (client) => {
+    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+    const guarded = async (...args: unknown[]): Promise<unknown> => {
+      try {
+        return await query(...args);
+      } catch (error) {
+        if (isBroken(error)) broken.add(client);
+        throw error;
+      }
+    };
+    client.query = guarded as pg.PoolClient["query"];
+  });
   const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
   const wrapped = async (): Promise<pg.PoolClient> => {
     await places.take();
@@ -68,23 +82,11 @@ function destroyBroken(pool: pg.Pool, places: Places): pg.Pool {
       places.giveBack();
       throw error;
     });
-    let broken = false;
-    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+    // The pool gives a client a new one at each turn.
     const release = client.release.bind(client);
-    const guarded = async (...args: unknown[]): Promise<unknown> => {
-      try {
-        return await query(...args);
-      } catch (error) {
-        if (isBroken(error)) broken = true;
-        throw error;
-      }
-    };
-    client.query = guarded as pg.PoolClient["query"];
     client.release = (error?: Error | boolean) => {
-      client.query = query as pg.PoolClient["query"];
-      client.release = release;
       // kysely passes false for a client it finds sound.
-      release(error === undefined || error === false ? broken : error);
+      release(error === undefined || error === false ? broken.has(client) : error);
       places.giveBack();
     };
     return client;
