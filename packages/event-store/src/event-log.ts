@@ -161,6 +161,8 @@ export interface EventLog {
   claim(receiverId: bigint, options?: CallOptions): Promise<Claim>;
   /** Epoch and head as they are, for the holder of a claim to see whether it still holds. */
   status(receiverId: bigint, options?: CallOptions): Promise<Claim>;
+  /** The same of many logs, in one question. A log that is not there is not among them. */
+  statuses(receiverIds: readonly bigint[], options?: CallOptions): Promise<ReadonlyMap<bigint, Claim>>;
   /** Gives the log a new id, after it was found behind what consumers acked (W9). Returns the new id. Fenced by `epoch`: throws FENCED. */
   renew(receiverId: bigint, epoch: bigint, options?: CallOptions): Promise<string>;
   append(request: AppendRequest, options?: CallOptions): Promise<AppendResult>;

@@ -12,18 +12,19 @@ export function topicMatches(pattern: string, type: string): boolean {
 /** Many patterns, split once: whether any of them matches. */
 export class TopicMatcher {
   readonly #patterns: readonly (readonly string[])[];
-  readonly #all: boolean;
+  /** Every type matches. */
+  readonly matchesAll: boolean;
   /** What was asked last: most events come in runs of one type. */
   #last: { readonly type: string; readonly matches: boolean };
 
   constructor(patterns: readonly string[]) {
     this.#patterns = patterns.map(wordsOf);
-    this.#all = patterns.includes("#");
+    this.matchesAll = patterns.includes("#");
     this.#last = { type: "", matches: this.#patterns.some((pattern) => matchWords(pattern, [])) };
   }
 
   matches(type: string): boolean {
-    if (this.#all) return true;
+    if (this.matchesAll) return true;
     if (type === this.#last.type) return this.#last.matches;
     const words = wordsOf(type);
     const matches = this.#patterns.some((pattern) => matchWords(pattern, words));

@@ -17,9 +17,8 @@ import type { ConsumerPhase, NewSubscription } from "./subscription.ts";
 /** A grant before the consumer's place in memory is known. */
 export type ClaimedName = Omit<Grant, "head" | "tailFirst"> & { readonly expireAfterMs: number | undefined };
 
-/** What a consumer needs of its receiver. */
-export interface ConsumerDeps {
-  readonly name: string;
+/** What consumers need of their receiver: one for all of them, for most of them sleep. */
+export interface ConsumerHost {
   readonly receiverId: bigint;
   readonly log: EventLog;
   readonly clock: Clock;
@@ -27,12 +26,12 @@ export interface ConsumerDeps {
   readonly chunk?: ChunkSize | undefined;
   readonly tail: () => Tail;
   readonly claim: (message: NewSubscription, signal: AbortSignal) => Promise<ClaimedName>;
-  readonly save: (token: bigint, settled: Settled) => void;
+  readonly save: (consumer: Consumer, token: bigint, settled: Settled) => void;
   readonly parking: ParkingDeps["store"];
   readonly backoff: (attempt: number) => number;
   readonly sent: (events: number) => void;
   /** It has a session (`true`), or has none any more. */
-  readonly moved: (awake: boolean) => void;
+  readonly moved: (consumer: Consumer, awake: boolean) => void;
 }
 
 interface OpenSession {
@@ -40,21 +39,22 @@ interface OpenSession {
   readonly stream: SessionStream;
 }
 
-/** A consumer: the thin shell that feeds its machine and carries out what the machine decides. */
+/** A consumer: the thin shell that feeds its machine and carries out what the machine decides. What only a session needs is made with the first one. */
 export class Consumer {
+  /** Empty: the consumer of one subscription without a name. */
   readonly name: string;
-  readonly #deps: ConsumerDeps;
-  readonly #sessions = new Map<string, OpenSession>();
+  readonly #deps: ConsumerHost;
+  #sessions: Map<string, OpenSession> | undefined;
   #state: ConsumerState;
   #stateSince: number;
-  #inputs: ConsumerInput[] = [];
+  #inputs: ConsumerInput[] | undefined;
   #running = false;
   #token = 0n;
   #paused: string | undefined;
   /** How often it was paused or resumed here. */
   #pauses = 0;
-  readonly #parking: ConsumerParking;
-  #idleWaiters: (() => void)[] = [];
+  #parkingMade: ConsumerParking | undefined;
+  #idleWaiters: (() => void)[] | undefined;
 
   /** Forgotten after so many milliseconds asleep; undefined: never. */
   expireAfterMs: number | undefined;
@@ -62,7 +62,8 @@ export class Consumer {
   #stored: boolean;
 
   constructor(
-    deps: ConsumerDeps,
+    deps: ConsumerHost,
+    name: string,
     kept: {
       readonly settled: Settled;
       readonly paused: string | undefined;
@@ -70,21 +71,26 @@ export class Consumer {
       readonly stored: boolean;
     },
   ) {
-    this.name = deps.name;
+    this.name = name;
     this.#deps = deps;
     this.#state = asleep(kept.settled);
     this.#paused = kept.paused;
     this.expireAfterMs = kept.expireAfterMs;
     this.#stored = kept.stored;
-    this.#parking = new ConsumerParking({
-      ...deps,
-      store: deps.parking,
+    this.#stateSince = deps.clock.wallMs();
+  }
+
+  get #parking(): ConsumerParking {
+    this.#parkingMade ??= new ConsumerParking({
+      ...this.#deps,
+      name: this.name,
+      store: this.#deps.parking,
       dispatch: (input) => this.dispatch(input),
       paused: (reason) => this.setPaused(reason),
       awake: (sessionId) => (this.#state.awake?.session.sessionId === sessionId ? this.#state.awake : undefined),
-      isOpen: (sessionId) => this.#sessions.has(sessionId),
+      isOpen: (sessionId) => this.#sessions?.has(sessionId) === true,
     });
-    this.#stateSince = deps.clock.wallMs();
+    return this.#parkingMade;
   }
 
   get phase(): ConsumerPhase {
@@ -135,6 +141,7 @@ export class Consumer {
   whenIdle(): Promise<void> {
     if (this.idle) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
+    this.#idleWaiters ??= [];
     this.#idleWaiters.push(resolve);
     return promise;
   }
@@ -160,6 +167,7 @@ export class Consumer {
   /** A session for this name. */
   open(message: NewSubscription, stream: SessionStream): void {
     const { sessionId } = stream;
+    this.#sessions ??= new Map();
     this.#sessions.set(sessionId, { message, stream });
     const spec: SessionSpec = {
       sessionId,
@@ -176,11 +184,14 @@ export class Consumer {
 
   /** Feeds the machine. Inputs that come while effects run wait for their turn, so that effects stay in order. */
   dispatch(input: ConsumerInput): void {
-    this.#inputs.push(input);
-    if (this.#running) return;
+    if (this.#running) {
+      this.#inputs ??= [];
+      this.#inputs.push(input);
+      return;
+    }
     this.#running = true;
     try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      for (let next: ConsumerInput | undefined = input; next !== undefined; next = this.#inputs?.shift()) {
         const before = this.phase;
         const { state, effects } = stepConsumer(this.#state, next, this.#deps.clock.monotonicMs());
         this.#state = state;
@@ -190,10 +201,16 @@ export class Consumer {
     } finally {
       this.#running = false;
     }
-    if (this.#idleWaiters.length === 0 || !this.idle) return;
+    if (this.idle) this.#rest();
+  }
+
+  /** Nothing is kept of sessions that were. */
+  #rest(): void {
+    this.#inputs = undefined;
+    if (this.#sessions?.size === 0) this.#sessions = undefined;
     const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const resolve of waiters) resolve();
+    this.#idleWaiters = undefined;
+    for (const resolve of waiters ?? []) resolve();
   }
 
   #run(effect: ConsumerEffect): void {
@@ -207,11 +224,11 @@ export class Consumer {
       case "emit": {
         const { frame } = effect;
         if (frame.kind === "batch") this.#deps.sent(frame.to - frame.from);
-        this.#sessions.get(effect.sessionId)?.stream.push(frame);
+        this.#sessions?.get(effect.sessionId)?.stream.push(frame);
         return;
       }
       case "stand-by":
-        this.#sessions.get(effect.sessionId)?.stream.push({ kind: "standby", activeSince: this.#stateSince });
+        this.#sessions?.get(effect.sessionId)?.stream.push({ kind: "standby", activeSince: this.#stateSince });
         return;
       case "read-tail":
         this.#readTail(effect.sessionId, effect.offset);
@@ -225,7 +242,7 @@ export class Consumer {
         });
         return;
       case "save":
-        this.#deps.save(effect.token, effect.settled);
+        this.#deps.save(this, effect.token, effect.settled);
         return;
       case "load-sides":
         void this.#parking.load(effect.sessionId, effect.afterDeliveryId);
@@ -237,8 +254,8 @@ export class Consumer {
         void this.#parking.pause(effect.reason);
         return;
       case "end": {
-        const session = this.#sessions.get(effect.sessionId);
-        this.#sessions.delete(effect.sessionId);
+        const session = this.#sessions?.get(effect.sessionId);
+        this.#sessions?.delete(effect.sessionId);
         session?.stream.end(effect.error);
         return;
       }
@@ -251,13 +268,13 @@ export class Consumer {
           reason: effect.reason,
           ackedOffset: String(this.#state.settled.mark),
         });
-        if (this.#state.awake === undefined) this.#deps.moved(false);
+        if (this.#state.awake === undefined) this.#deps.moved(this, false);
     }
   }
 
   #woke(sessionId: string): void {
     const { awake } = this.#state;
-    const stream = this.#sessions.get(sessionId)?.stream;
+    const stream = this.#sessions?.get(sessionId)?.stream;
     if (awake === undefined || stream === undefined) return;
     this.#token = awake.token;
     this.#paused = awake.paused;
@@ -266,7 +283,7 @@ export class Consumer {
       sessionToken: String(awake.token),
       afterOffset: String(awake.settled.mark),
     });
-    this.#deps.moved(true);
+    this.#deps.moved(this, true);
     const current = () => (this.#state.awake?.session.sessionId === sessionId ? this.#state.awake : undefined);
     stream.attach({
       pull: () => this.dispatch({ kind: "pull", sessionId }),
@@ -281,7 +298,7 @@ export class Consumer {
   }
 
   async #claim(sessionId: string): Promise<void> {
-    const session = this.#sessions.get(sessionId);
+    const session = this.#sessions?.get(sessionId);
     try {
       assert(session !== undefined, "a session that claims is open");
       // Not the stream's signal: a claim that was sent may have been granted, and must be heard.
@@ -305,7 +322,7 @@ export class Consumer {
   }
 
   async #readLog(sessionId: string, afterOffset: Offset): Promise<void> {
-    const signal = this.#sessions.get(sessionId)?.stream.signal;
+    const signal = this.#sessions?.get(sessionId)?.stream.signal;
     if (signal === undefined) return;
     try {
       const { log, receiverId, chunk } = this.#deps;

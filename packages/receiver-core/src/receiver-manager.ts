@@ -3,6 +3,7 @@ import { TailBudget } from "@warren/replay";
 import type { ReceiverConfig, ReceiverRow, StoredState } from "@warren/state-store";
 import { canonicalConfig, configKey, queueName } from "./config-key.ts";
 import { backoff, type CoreDeps, type CoreOptions, noCounts, type Shared } from "./core-deps.ts";
+import { LeaseCheck } from "./lease-check.ts";
 import { Migrations } from "./migrations.ts";
 import { ConsumerOperations, type Operations } from "./operations.ts";
 import { ReceiveBudget } from "./receive-budget.ts";
@@ -48,6 +49,7 @@ export class ReceiverManager implements Subscriptions {
   readonly #migrations: Migrations;
   readonly receiverOperations: ReceiverOperations;
   readonly #upkeep: Upkeep;
+  readonly #leases: LeaseCheck;
   /** Why the last sessions ended, oldest first. */
   readonly #ended = new Map<string, WarrenError>();
   readonly #abort = new AbortController();
@@ -62,17 +64,23 @@ export class ReceiverManager implements Subscriptions {
       counters: noCounts(),
       budget: new ReceiveBudget(options.unstoredBytes ?? Limits.unstoredBytes),
       tails: new TailBudget(options.tailBytes ?? Limits.tailBytes),
+      awake: new Map(),
     };
     const receivers = (): readonly Receiver[] => [...this.#ready.values()];
     const retire = (receiver: Receiver, unusedMs: number): Promise<boolean> => this.#retire(receiver, unusedMs);
     this.#operations = new ConsumerOperations({ ...deps, receivers });
     this.#migrations = new Migrations({ ...deps, receivers });
     this.receiverOperations = receiverOperations({ ...deps, receivers, retire });
+    this.#leases = new LeaseCheck(deps);
     this.#upkeep = new Upkeep(deps, options, { receivers, retire });
     deps.offsets.onSaved((saved) => {
       this.#shared.counters.offsetSaves += 1;
-      const settled = saved.kind === "saved" ? { mark: saved.ackedOffset, ranges: saved.ranges } : undefined;
-      for (const receiver of this.#ready.values()) receiver.saved(saved.name, saved.sessionToken, settled);
+      const { name, sessionToken: token } = saved;
+      const consumer = this.#shared.awake.get(name);
+      // Nobody asks for it any more.
+      if (consumer === undefined) deps.offsets.forget(name);
+      if (saved.kind === "saved") consumer?.dispatch({ kind: "saved", token, settled: { mark: saved.ackedOffset, ranges: saved.ranges } });
+      else consumer?.dispatch({ kind: "fenced", token });
     });
   }
 
@@ -344,7 +352,8 @@ export class ReceiverManager implements Subscriptions {
   #schedule(): void {
     this.#timer = this.#deps.clock.after(tickMs, () => {
       this.#ticks += 1;
-      for (const receiver of this.#ready.values()) receiver.tick(this.#ticks % ticksPerLeaseCheck === 0);
+      for (const receiver of this.#ready.values()) receiver.tick();
+      if (this.#ticks % ticksPerLeaseCheck === 0) void this.#leases.run([...this.#ready.values()], { signal: this.#abort.signal });
       if (!this.#abort.signal.aborted) this.#schedule();
     });
   }

@@ -1,6 +1,6 @@
 import type { Claim, MissedGap } from "@warren/event-store";
 import { isWarrenError, Limits, TopicMatcher, WarrenError, type Offset } from "@warren/protocol";
-import { dropUnmatched, packContentType, unpackMessage } from "@warren/protocol/amqp";
+import { unpackMessage } from "@warren/protocol/amqp";
 import { Tail } from "@warren/replay";
 import type { ReceiverRow } from "@warren/state-store";
 import type { Delivery, QueueConsumer } from "@warren/transport";
@@ -109,13 +109,23 @@ export class ReceiverWriter {
     this.#dispatch({ kind: "reclaim" });
   }
 
-  /** Asks the database whether this writer still holds the log; an idle writer would not learn it otherwise. */
+  /** Epoch of the claim, while nothing is stored whose answer would tell of a newer one. */
+  get idleEpoch(): bigint | undefined {
+    return this.#state.phase === "running" && this.#state.work.kind === "idle" ? this.#state.epoch : undefined;
+  }
+
+  /** Epoch and head as the database has them. */
+  checked(epoch: bigint, head: Offset): void {
+    this.#dispatch({ kind: "checked", epoch, head });
+  }
+
+  /** Asks the database whether this writer still holds the log. */
   async check(): Promise<void> {
-    if (this.#checking || this.#state.phase !== "running" || this.#state.work.kind !== "idle") return;
+    if (this.#checking || this.idleEpoch === undefined) return;
     this.#checking = true;
     try {
       const { epoch, headOffset } = await this.#deps.log.status(this.#row.receiverId, { signal: this.#abort.signal });
-      this.#dispatch({ kind: "checked", epoch, head: headOffset });
+      this.checked(epoch, headOffset);
     } catch (error) {
       this.#deps.logger.debug("lease not checked", { error: messageOf(error) });
     } finally {
@@ -256,15 +266,13 @@ export class ReceiverWriter {
   }
 
   #delivered(channel: number, delivery: Delivery): void {
-    const unpacked = unpackMessage(delivery, this.#deps);
-    // A pack carries events for others too; any other message is here because it matched.
-    const events = delivery.contentType === packContentType ? dropUnmatched(unpacked.events, this.#matcher) : unpacked.events;
+    const { events, rejected } = unpackMessage(delivery, { ids: this.#deps.ids, matcher: this.#matcher });
     let bytes = 0;
     for (const each of events) bytes += each.bytes.length;
-    for (const each of unpacked.rejected) bytes += each.bytes.length;
+    for (const each of rejected) bytes += each.bytes.length;
     this.#largest = Math.max(this.#largest, delivery.body.length);
     this.#shared.counters.eventsReceived += events.length;
-    const message = { tag: delivery.tag, events, rejected: unpacked.rejected, bytes };
+    const message = { tag: delivery.tag, events, rejected, bytes };
     const arrived = this.#arrived;
     if (arrived?.channel === channel) {
       arrived.messages.push(message);

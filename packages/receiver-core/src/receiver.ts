@@ -2,8 +2,9 @@ import type { Claim, MissedGap } from "@warren/event-store";
 import { raiseMark, WarrenError, type Offset, type Settled } from "@warren/protocol";
 import type { ConsumerRow, ReceiverRow, RetentionPolicy } from "@warren/state-store";
 import { describeDifference, queueName } from "./config-key.ts";
+import type { Leased } from "./lease-check.ts";
 import { NameClaims } from "./name-claims.ts";
-import { Consumer, type ClaimedName } from "./consumer.ts";
+import { Consumer, type ClaimedName, type ConsumerHost } from "./consumer.ts";
 import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
 import { ReceiverUpkeep } from "./receiver-upkeep.ts";
 import { ReceiverWriter } from "./receiver-writer.ts";
@@ -15,7 +16,7 @@ import type { ConsumerView, NewSubscription, ReceiverView, StartFrom, StopReason
  * The internal receiver of one config: one queue, one log, its consumers in two dictionaries. It goes on storing whether or not anyone
  * listens. Made by the ReceiverManager only.
  */
-export class Receiver {
+export class Receiver implements Leased {
   readonly row: ReceiverRow;
   readonly upkeep: ReceiverUpkeep;
   retention: RetentionPolicy;
@@ -33,6 +34,7 @@ export class Receiver {
   /** Subscriptions without a name, by session id. */
   readonly #ephemeral = new Map<string, Consumer>();
   #claimWaiters: (() => void)[] = [];
+  readonly #host: ConsumerHost;
   readonly #claims = new NameClaims();
   #queueDepth: number | undefined;
   readonly #retired: () => void;
@@ -53,6 +55,7 @@ export class Receiver {
     this.#deps = { ...deps, logger: deps.logger.child({ receiver: row.configKey, patterns: row.config.patterns }) };
     this.#options = options;
     this.#shared = shared;
+    this.#host = this.#makeHost();
     for (const kept of consumers) this.#sleeping.set(kept.name, this.#newConsumer(kept.name, kept));
     this.#writer = new ReceiverWriter(this.#deps, options, row, shared, {
       stored: () => this.#stored(),
@@ -81,7 +84,7 @@ export class Receiver {
   open(message: NewSubscription, stream: SessionStream): void {
     const name = message.consumer;
     if (name === "") {
-      const consumer = this.#newConsumer("", undefined, stream.sessionId);
+      const consumer = this.#newConsumer("", undefined);
       this.#ephemeral.set(stream.sessionId, consumer);
       consumer.open(message, stream);
       return;
@@ -104,18 +107,13 @@ export class Receiver {
     return this.#active.get(name) ?? this.#sleeping.get(name);
   }
 
-  /** An ack was saved, or found to be fenced. */
-  saved(name: string, token: bigint, settled: Settled | undefined): void {
-    const consumer = this.#active.get(name);
-    if (settled === undefined) consumer?.dispatch({ kind: "fenced", token });
-    else consumer?.dispatch({ kind: "saved", token, settled });
-  }
-
   /** Ends the sessions of a consumer that was deleted, and forgets it. */
   forget(name: string, error: WarrenError): void {
-    this.consumer(name)?.dispatch({ kind: "shut", error });
+    const consumer = this.consumer(name);
+    consumer?.dispatch({ kind: "shut", error });
     this.#active.delete(name);
     this.#sleeping.delete(name);
+    if (this.#shared.awake.get(name) === consumer) this.#shared.awake.delete(name);
   }
 
   /** A name came from another receiver: it is asleep here. */
@@ -166,12 +164,23 @@ export class Receiver {
     this.#queueDepth = await known;
   }
 
-  /** Looks for silent sessions, and whether the log is still ours. Called about every second. */
-  tick(checkLease: boolean): void {
+  get receiverId(): bigint {
+    return this.row.receiverId;
+  }
+
+  get idleEpoch(): bigint | undefined {
+    return this.#writer.idleEpoch;
+  }
+
+  checked(epoch: bigint, head: Offset): void {
+    this.#writer.checked(epoch, head);
+  }
+
+  /** Looks for silent sessions. Called about every second. */
+  tick(): void {
     this.#toAwake((consumer) => consumer.dispatch({ kind: "tick" }));
     // A name that could not be opened, and never was.
     for (const [name, consumer] of this.#sleeping) if (consumer.idle && !consumer.stored) this.#sleeping.delete(name);
-    if (checkLease) void this.#writer.check();
   }
 
   /** Ends all sessions with `error`; their consumers sleep. */
@@ -222,10 +231,15 @@ export class Receiver {
     }));
   }
 
-  #newConsumer(name: string, kept: ConsumerRow | undefined, sessionId = ""): Consumer {
+  #newConsumer(name: string, kept: ConsumerRow | undefined): Consumer {
+    const settled = { mark: kept?.ackedOffset ?? 0n, ranges: kept?.ranges ?? [] };
+    const { paused, expireAfterMs } = kept ?? { paused: undefined, expireAfterMs: undefined };
+    return new Consumer(this.#host, name, { settled, paused, expireAfterMs, stored: kept !== undefined });
+  }
+
+  #makeHost(): ConsumerHost {
     const { log, clock, logger, offsets, state } = this.#deps;
-    const deps = {
-      name,
+    return {
       receiverId: this.row.receiverId,
       log,
       clock,
@@ -233,31 +247,36 @@ export class Receiver {
       chunk: this.#options.chunk,
       tail: () => this.#writer.tail,
       claim: (message: NewSubscription, signal: AbortSignal) => this.#claims.run(message.consumer, () => this.#claimName(message, signal)),
-      save: (token: bigint, settled: Settled) => {
-        if (name === "") this.#ephemeral.get(sessionId)?.dispatch({ kind: "saved", token, settled });
-        else offsets.ack(name, token, settled);
+      save: (consumer: Consumer, token: bigint, settled: Settled) => {
+        if (consumer.name === "") consumer.dispatch({ kind: "saved", token, settled });
+        else offsets.ack(consumer.name, token, settled);
       },
       parking: state,
       backoff: (attempt: number) => backoff(this.#deps, attempt),
       sent: (events: number) => {
         this.#shared.counters.eventsSent += events;
       },
-      moved: (awake: boolean) => this.#moved(name, sessionId, awake),
+      moved: (consumer: Consumer, awake: boolean) => this.#moved(consumer, awake),
     };
-    const settled = { mark: kept?.ackedOffset ?? 0n, ranges: kept?.ranges ?? [] };
-    return new Consumer(deps, { settled, paused: kept?.paused, expireAfterMs: kept?.expireAfterMs, stored: kept !== undefined });
   }
 
-  #moved(name: string, sessionId: string, awake: boolean): void {
+  #moved(consumer: Consumer, awake: boolean): void {
+    const { name } = consumer;
     if (name === "") {
-      if (!awake) this.#ephemeral.delete(sessionId);
+      // It has one session in its life.
+      if (!awake) for (const [sessionId, each] of this.#ephemeral) if (each === consumer) this.#ephemeral.delete(sessionId);
       return;
     }
     const [from, to] = awake ? [this.#sleeping, this.#active] : [this.#active, this.#sleeping];
-    const consumer = from.get(name);
-    if (consumer === undefined) return;
+    if (from.get(name) !== consumer) return;
     from.delete(name);
     to.set(name, consumer);
+    if (awake) {
+      this.#shared.awake.set(name, consumer);
+    } else if (this.#shared.awake.get(name) === consumer) {
+      this.#shared.awake.delete(name);
+      this.#deps.offsets.forget(name);
+    }
   }
 
   /** Takes a name in the state store, and finds where its session begins. Waits for the log to be claimed. */

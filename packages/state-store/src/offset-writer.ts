@@ -74,6 +74,11 @@ export class OffsetWriter {
     return () => this.#listeners.delete(listener);
   }
 
+  /** What was told of a name is kept no longer: nobody has it, nobody asks. */
+  forget(name: string): void {
+    this.#newest.delete(name);
+  }
+
   /** Resolves when everything acked so far is saved, whatever is acked meanwhile; waits while the database is away, until `stop`. */
   async flush(): Promise<void> {
     if (this.#abort.signal.aborted) return;

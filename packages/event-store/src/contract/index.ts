@@ -227,6 +227,7 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
       };
       await dropAll();
       await expect(subject.log.status(log.receiverId)).rejects.toSatisfy((error) => isWarrenError(error, "NOT_FOUND"));
+      expect([...(await subject.log.statuses([log.receiverId, other.receiverId])).keys()]).toEqual([other.receiverId]);
       await dropAll();
       await subject.log.create(log.receiverId);
       const again = await subject.log.claim(log.receiverId);

@@ -60,6 +60,10 @@ export function createMemoryEventLog(now: () => number = Date.now): MemoryEventL
     },
     claim: (receiverId, options) => on(receiverId, options, (log) => log.claim()),
     status: (receiverId, options) => on(receiverId, options, (log) => log.status()),
+    async statuses(receiverIds, options) {
+      options?.signal?.throwIfAborted();
+      return new Map([...logs].filter(([id]) => receiverIds.includes(id)).map(([id, log]) => [id, log.status()]));
+    },
     renew: (receiverId, epoch, options) => on(receiverId, options, (log) => log.renew(epoch, randomUUID())),
     append: (request, options) => on(request.receiverId, options, (log) => append(log, request)),
     known: (receiverId, events, options) => on(receiverId, options, (log) => log.known(events)),

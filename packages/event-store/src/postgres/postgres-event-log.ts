@@ -111,6 +111,16 @@ class PostgresEventLog implements EventLog {
     return this.#met(rows[0], receiverId);
   }
 
+  async statuses(receiverIds: readonly bigint[], options?: CallOptions): Promise<ReadonlyMap<bigint, Claim>> {
+    const { rows } = await this.#run(options, () =>
+      sql<
+        LogRow & { receiver_id: bigint }
+      >`select receiver_id, epoch, head_offset, oldest_offset, log_id, key_format from ${this.#tables.logs}
+        where receiver_id = any(${receiverIds}::bigint[])`.execute(this.#db),
+    );
+    return new Map(rows.map((row) => [row.receiver_id, this.#met(row, row.receiver_id)]));
+  }
+
   async renew(receiverId: bigint, epoch: bigint, options?: CallOptions): Promise<string> {
     const { rows } = await this.#run(options, () =>
       sql<{ log_id: string }>`update ${this.#tables.logs} set log_id = gen_random_uuid()

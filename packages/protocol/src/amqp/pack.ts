@@ -2,6 +2,7 @@ import type { EventSlice, QuarantinedEvent } from "../event-slice.ts";
 import { Limits } from "../limits.ts";
 import type { TopicMatcher } from "../topic.ts";
 import { eventTag, joinSlices } from "../walker/walk-batch.ts";
+import { findType } from "../walker/find-type.ts";
 import { walkEvent } from "../walker/walk-event.ts";
 import { WireReader } from "../walker/wire.ts";
 
@@ -69,8 +70,11 @@ export function packEnd<T>(events: readonly T[], from: number, sliceOf: (event: 
   return to;
 }
 
-/** Takes a pack apart: slices are views of its body, nothing is decoded. A bad event is rejected alone while the framing holds. */
-export function unpack(body: Uint8Array): Unpacked {
+/**
+ * Takes a pack apart: slices are views of its body, nothing is decoded. A bad event is rejected alone while the framing holds. A pack goes to every queue that matches any of
+ * its types: with a `matcher` events that say another type are left out, and cost no more than finding that out.
+ */
+export function unpack(body: Uint8Array, matcher?: TopicMatcher): Unpacked {
   const events: EventSlice[] = [];
   const rejected: QuarantinedEvent[] = [];
   const reader = new WireReader(body);
@@ -84,6 +88,7 @@ export function unpack(body: Uint8Array): Unpacked {
     }
     const from = reader.position;
     reader.position += length;
+    if (matcher !== undefined && !isWanted(body, from, reader.position, matcher)) continue;
     const bytes = body.subarray(start, reader.position);
     const walked = walkEvent(body, from, reader.position);
     if (walked.kind === "event") events.push({ bytes, id: walked.id, source: walked.source, type: walked.type, deduplicated: true });
@@ -93,7 +98,9 @@ export function unpack(body: Uint8Array): Unpacked {
   return { events, rejected };
 }
 
-/** A pack goes to every queue that matches any of its types; a receiver keeps what its own patterns match. */
-export function dropUnmatched(events: readonly EventSlice[], matcher: TopicMatcher): readonly EventSlice[] {
-  return events.every(({ type }) => matcher.matches(type)) ? events : events.filter(({ type }) => matcher.matches(type));
+/** False when the event's type is known and matches nothing. Whether the rest of it is sound is not looked at. */
+function isWanted(bytes: Uint8Array, from: number, to: number, matcher: TopicMatcher): boolean {
+  if (matcher.matchesAll) return true;
+  const type = findType(bytes, from, to);
+  return type === undefined || matcher.matches(type);
 }

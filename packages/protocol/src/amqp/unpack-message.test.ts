@@ -6,7 +6,7 @@ import { anyEvent } from "../testing/any-event.ts";
 import { TopicMatcher } from "../topic.ts";
 import { toCloudEventMessage } from "./cloud-event-message.ts";
 import type { AmqpMessage, HeaderValue } from "./message.ts";
-import { dropUnmatched, packContentType, packEvents } from "./pack.ts";
+import { packContentType, packEvents } from "./pack.ts";
 import { unpackMessage } from "./unpack-message.ts";
 
 const ids = { uuid: () => "01890000-0000-7000-8000-000000000000" };
@@ -234,7 +234,23 @@ describe("packs", () => {
   });
 
   test("a receiver keeps of a pack what its own patterns match", () => {
-    expect(dropUnmatched(slices.slice(0, 6), new TopicMatcher(["type.1"])).map(({ id }) => id)).toEqual(["e1", "e4"]);
-    expect(dropUnmatched(slices, new TopicMatcher(["#"]))).toBe(slices);
+    const kept = (matcher: TopicMatcher | undefined, ...extra: readonly Uint8Array[]) => {
+      const body = Buffer.concat([...slices.slice(0, 6).map(({ bytes }) => bytes), ...extra]);
+      const { events, rejected } = unpackMessage(message({ contentType: packContentType, body }), { ids, matcher });
+      return [...events.map(({ id }) => id), ...rejected.map(({ reason }) => reason)];
+    };
+    expect(kept(new TopicMatcher(["type.1"]))).toEqual(["e1", "e4"]);
+    expect(kept(new TopicMatcher(["type.*"]))).toEqual(kept(undefined));
+    // What does not say its type may be anyone's: it is set aside. What says another one is not ours, sound or not. The last type counts.
+    const event = (...fields: readonly number[]) => Uint8Array.of(0x1a, fields.length, ...fields);
+    const type = (text: string) => [0x1a, text.length, ...utf8.encode(text)];
+    expect(kept(new TopicMatcher(["type.1"]), event(...type("")), event(0x0a, 9), event(...type("x")))).toEqual([
+      "e1",
+      "e4",
+      "missing_attribute",
+      "malformed",
+    ]);
+    const twice = event(...type("type.1"), 0x0a, 1, 0x61, 0x12, 1, 0x62, ...type("x"));
+    expect([kept(new TopicMatcher(["type.1"]), twice), kept(new TopicMatcher(["x"]), twice)]).toEqual([["e1", "e4"], ["a"]]);
   });
 });

@@ -7,6 +7,7 @@ import { EventEncoder } from "../event-encoder.ts";
 import { Limits } from "../limits.ts";
 import type { IdSource } from "../ports.ts";
 import { standardAttributes } from "../validation.ts";
+import type { TopicMatcher } from "../topic.ts";
 import { readText } from "../walker/utf8.ts";
 import { walkEvent } from "../walker/walk-event.ts";
 import { WireReader } from "../walker/wire.ts";
@@ -30,15 +31,18 @@ const encoder = new EventEncoder();
  * W3: an id is taken only when we can tell whose it is: a CloudEvent's id with its source, a `message_id` with an `app_id`, or either when it is a
  * UUID; else we make one, mark the event `dedup=none` and keep theirs as extension `messageid`. Text that was not UTF-8 cannot be told from its
  * replacement character once the client library has decoded it: in the routing key and the id it is `bad_text`, in other headers it is kept.
- * Nothing is decompressed. Never throws: what no log can take is `rejected`, with bytes and reason (W12).
+ * With a `matcher`, events of a pack whose type does not match are left out; any other message came because it matched. Nothing is decompressed. Never throws: what no log can take is `rejected`, with bytes and reason (W12).
  */
-export function unpackMessage(message: AmqpMessage, deps: { readonly ids: IdSource }): Unpacked {
+export function unpackMessage(
+  message: AmqpMessage,
+  deps: { readonly ids: IdSource; readonly matcher?: TopicMatcher | undefined },
+): Unpacked {
   if (message.body.length > Limits.messageBytes) {
     const digest = createHash("sha256").update(message.body).digest("hex");
     const detail = `message of ${message.body.length} bytes with SHA-256 ${digest}; at most ${Limits.messageBytes} are kept`;
     return { events: [], rejected: [{ reason: "too_large", detail, bytes: new Uint8Array(), type: message.routingKey }] };
   }
-  if (message.contentType === packContentType) return unpack(message.body);
+  if (message.contentType === packContentType) return unpack(message.body, deps.matcher);
   const { event, deduplicated } = toSingleEvent(message, deps.ids);
   const garbled = [event.id, event.type].some((text) => text.includes("\uFFFD"));
   if (garbled) return rejectWhole(message, event, "bad_text", "the id or the routing key is not valid UTF-8");
