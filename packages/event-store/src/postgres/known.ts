@@ -1,35 +1,23 @@
 import { decodeEvent, lastOffsetOf, must, sameContent, type EncodedBatch, type EventSlice, type Offset } from "@warren/protocol";
-import type { Database, PreparedStatement } from "@warren/postgres";
+import type { Database } from "@warren/postgres";
+import { sql, type Kysely } from "kysely";
 import { keysParameter, type EventIdentity, type KeyFormat } from "../event-keys.ts";
 import type { KnownEvent } from "../event-log.ts";
 import { readSegmentOf } from "./read-segments.ts";
-import type { TableNames } from "./tables.ts";
+import type { TableNames, Tables } from "./tables.ts";
 
-/** Where in the request, and at which offset. */
-interface OffsetRow {
-  readonly place: bigint;
-  readonly event_offset: bigint;
-}
-
-/** Asks for the offsets of keys. */
-export function offsetsStatement(tables: TableNames): PreparedStatement {
-  return {
-    name: "offsets",
-    text: `
-      select k.place, e.event_offset from unnest($2::uuid[]) with ordinality as k(key, place)
-      join ${tables.keys} e on e.receiver_id = $1::bigint and e.event_key = k.key`,
-  };
-}
-
-/** Offsets of the events that are stored, by identity. */
+/** Offsets of the events that are stored, by identity. Planned each time: a plan that was made while the table was small would read all of it. */
 export async function offsetsOf(
-  database: Database<unknown>,
-  statement: PreparedStatement,
+  db: Kysely<unknown>,
+  tables: Tables,
   log: { readonly receiverId: bigint; readonly keyFormat: KeyFormat },
   identities: readonly EventIdentity[],
 ): Promise<ReadonlyMap<number, Offset>> {
   if (identities.length === 0) return new Map();
-  const rows = await database.prepared<OffsetRow>(statement, [log.receiverId, keysParameter(log.keyFormat, identities)]);
+  const { rows } = await sql<{ place: bigint; event_offset: bigint }>`
+    select k.place, e.event_offset
+    from unnest(${keysParameter(log.keyFormat, identities)}::uuid[]) with ordinality as k(key, place)
+    join ${tables.keys} e on e.receiver_id = ${log.receiverId}::bigint and e.event_key = k.key`.execute(db);
   return new Map(rows.map(({ place, event_offset: offset }) => [Number(place) - 1, offset]));
 }
 

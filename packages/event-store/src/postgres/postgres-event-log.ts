@@ -7,7 +7,6 @@ import {
   sqlStateOf,
   toStoreError,
   type Database,
-  type PreparedStatement,
 } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
 import { currentKeyFormat, shareKey, type EventIdentity, type KeyFormat } from "../event-keys.ts";
@@ -31,7 +30,7 @@ import type {
 import { appendSegment, appendStatements, type AppendStatements } from "./append.ts";
 import { dropLog } from "./drop.ts";
 import { insertMissed, readGaps } from "./gaps.ts";
-import { knownEvents, offsetsOf, offsetsStatement } from "./known.ts";
+import { knownEvents, offsetsOf } from "./known.ts";
 import { init } from "./migrations/0001-init.ts";
 import { keptBytes } from "./migrations/0002-kept-bytes.ts";
 import { keyFormat } from "./migrations/0003-key-format.ts";
@@ -74,7 +73,6 @@ class PostgresEventLog implements EventLog {
   readonly #tables: Tables;
   readonly #names: TableNames;
   readonly #appends: AppendStatements;
-  readonly #offsets: PreparedStatement;
   /** Of logs that were met: a log never changes it. */
   readonly #keyFormats = new Map<bigint, KeyFormat>();
 
@@ -84,7 +82,6 @@ class PostgresEventLog implements EventLog {
     this.#tables = tablesOf(database.schema);
     this.#names = namesOf(this.#db, this.#tables);
     this.#appends = appendStatements(this.#names);
-    this.#offsets = offsetsStatement(this.#names);
   }
 
   async create(receiverId: bigint, options?: CallOptions): Promise<void> {
@@ -200,7 +197,7 @@ class PostgresEventLog implements EventLog {
 
   async offsetsOf(receiverId: bigint, identities: readonly EventIdentity[], options?: CallOptions): Promise<ReadonlyMap<number, Offset>> {
     const keyFormat = await this.#keyFormatOf(receiverId, options);
-    return this.#run(options, () => offsetsOf(this.#database, this.#offsets, { receiverId, keyFormat }, identities));
+    return this.#run(options, () => offsetsOf(this.#db, this.#tables, { receiverId, keyFormat }, identities));
   }
 
   async find(receiverId: bigint, source: string, id: string, options?: CallOptions): Promise<Offset | undefined> {

@@ -49,7 +49,7 @@ export const stores = [
     "archive-failed-is-done": {
       bug: "the archiver does not repeat an append that failed",
       find: `case "failed": return later(state);`,
-      replace: `case "failed": return next({ ...state, work: undefined }, [], batchEvents);`,
+      replace: `case "failed": return next({ ...state, work: undefined }, [], size);`,
     },
     "archive-parts-acked-alone": {
       bug: "the archiver acks a bisected batch after its first part",
