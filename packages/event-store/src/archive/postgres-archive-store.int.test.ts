@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { migrate, openDatabase, schemaName, type Database } from "@warren/postgres";
-import { silentLogger, walkEvent, type EventSlice } from "@warren/protocol";
+import { isWarrenError, silentLogger, walkEvent, type EventSlice } from "@warren/protocol";
 import { EventSchema, PackSchema, type Event } from "@warren/protocol/v1";
-import { testNamespace } from "@warren/test-servers";
+import { startFaultProxy, testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { eventKey } from "../event-key.ts";
 import { init } from "./migrations.ts";
 import { createPostgresArchiveStore, migrateArchive } from "./postgres-archive-store.ts";
@@ -82,6 +82,28 @@ describe("the archive on PostgreSQL", () => {
     expect(await store.append([two], [])).toEqual({ kind: "stored", stored: 0, repeats: 0, conflicts: 1 });
     expect(await store.append([one], [])).toEqual({ kind: "stored", stored: 0, repeats: 1, conflicts: 0 });
     expect((await store.get("/s", one.id))?.event.id).toBe(one.id);
+  });
+
+  test("W3: an append whose answer is lost is repeated as a whole, and stored once", async () => {
+    const url = new URL(inject("databaseUrl"));
+    const proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port || 5432) });
+    url.host = `127.0.0.1:${proxy.port}`;
+    const far = openDatabase<unknown>({ url: url.href, schema, applicationName: "archive test", logger: silentLogger });
+    const archive = createPostgresArchiveStore(far);
+    const before = await archive.head();
+    const events = [slice({ id: "lost1" }), slice({ id: "lost2" })];
+    await archive.append([slice({ id: "lost0" })], []);
+    proxy.swallowAnswers();
+    const lost = archive.append(events, []);
+    lost.catch(() => undefined);
+    await vi.waitFor(async () => expect(await store.head()).toBe(before + 3n));
+    proxy.resume();
+    proxy.reset();
+    await expect(lost).rejects.toSatisfy((error) => isWarrenError(error, "STORE_UNAVAILABLE"));
+    expect(await archive.append([...events, slice({ id: "lost3" })], [])).toEqual({ kind: "stored", stored: 1, repeats: 2, conflicts: 0 });
+    expect(await store.head()).toBe(before + 4n);
+    await far.close();
+    await proxy.close();
   });
 
   test("W3: an archive that holds keys of the first format goes on with it", async () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { openDatabase, schemaName } from "@warren/postgres";
-import { silentLogger, type EventSlice } from "@warren/protocol";
+import { silentLogger, type EventSlice, type WarrenError } from "@warren/protocol";
 import { startFaultProxy, testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
 import { expect, inject, test, vi } from "vitest";
@@ -147,6 +147,31 @@ test("W3: an event whose key is that of another one is never taken for its repea
   const result = await log.append(request(1n, [second]));
   expect(result).toEqual({ kind: "known", known: [{ index: 0, offset: 1n, sameContent: false }] });
   expect(await opened.keys()).toHaveLength(1);
+  await opened.close();
+});
+
+test("W11: appends and reads of locked tables are STORE_UNAVAILABLE and do nothing; then they go on", async () => {
+  const { database, log, table, request, ...opened } = await openLog();
+  const [first, second] = [slice(), slice()];
+  await log.append(request(0n, [first]));
+  const { promise: locked, resolve: isLocked } = Promise.withResolvers<void>();
+  const { promise: over, resolve: unlock } = Promise.withResolvers<void>();
+  const holding = database.db.transaction().execute(async (transaction) => {
+    await sql`lock table ${table("log_event_keys")}, ${table("log_segments")}`.execute(transaction);
+    isLocked();
+    await over;
+  });
+  await locked;
+  const read = () => log.read({ receiverId: 1n, afterOffset: 0n, maxEvents: 10, maxBytes: 1_000 });
+  const tried = await Promise.allSettled([log.append(request(1n, [second])), read()]);
+  expect(tried.map((each) => (each.status === "rejected" ? (each.reason as WarrenError).code : each.value))).toEqual([
+    "STORE_UNAVAILABLE",
+    "STORE_UNAVAILABLE",
+  ]);
+  unlock();
+  await holding;
+  expect(await log.append(request(1n, [second]))).toMatchObject({ kind: "appended", segment: { firstOffset: 2n } });
+  expect(await read()).toMatchObject({ kind: "segments", segments: [{ firstOffset: 1n }, { firstOffset: 2n }] });
   await opened.close();
 });
 
