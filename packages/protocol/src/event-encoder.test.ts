@@ -60,4 +60,12 @@ describe("an event encoder", () => {
     for (const event of wrong)
       expect(() => encoder.encode(event)).toThrow(expect.toSatisfy((error) => isWarrenError(error, "EVENT_INVALID")));
   });
+
+  test("W12: checks the size of what travels in another form: of its bytes, not of its letters", () => {
+    const encoder = new EventEncoder();
+    const text = (letter: string, length: number) => newEvent({ body: { case: "text", value: letter.repeat(length) } });
+    expect(encoder.check(text("x", 1_000))).toBeGreaterThanOrEqual(encodeEvent(text("x", 1_000)).bytes.length);
+    expect(encoder.check(text("x", 1_000_000))).toBe(encodeEvent(text("x", 1_000_000)).bytes.length);
+    expect(() => encoder.check(text("漢", 400_000))).toThrow(expect.toSatisfy((error) => isWarrenError(error, "TOO_LARGE")));
+  });
 });

@@ -21,6 +21,13 @@ export class EventEncoder {
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
   #at = 0;
 
+  /** Checks an event that travels in another form. About how many bytes it has. Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. */
+  check(event: Event): number {
+    checkEventToPublish(event);
+    const { units, more } = sizeOf(event);
+    return 3 * units + more > Limits.eventBytes || !isPlain(event) ? encodeEvent(event).bytes.length : units + more;
+  }
+
   /** Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. The slice's bytes share memory with those of its neighbours. */
   encode(event: Event): EventSlice {
     checkEventToPublish(event);
@@ -31,7 +38,9 @@ export class EventEncoder {
 
   /** As an element of `EventBatch.events`, without a check. Undefined: it is larger, or has more, than is written here. */
   write(event: Event): Uint8Array | undefined {
-    const most = mostBytesOf(event);
+    const { units, more } = sizeOf(event);
+    // Three bytes are the most of a UTF-16 unit.
+    const most = 3 * units + more;
     if (most > mostBytes || !isPlain(event)) return undefined;
     if (this.#at + most > this.#bytes.length) {
       this.#bytes = new Uint8Array(Limits.packBytes);
@@ -52,8 +61,11 @@ export class EventEncoder {
   }
 }
 
-/** The most bytes an event may need. Three bytes are the most of a UTF-16 unit. */
-function mostBytesOf({ id, source, type, subject, dataContentType, dataSchema, partitionKey, extensions, body }: Event): number {
+/** UTF-16 units of its texts, and the most bytes of everything else. */
+function sizeOf({ id, source, type, subject, dataContentType, dataSchema, partitionKey, extensions, body }: Event): {
+  readonly units: number;
+  readonly more: number;
+} {
   let units = id.length + source.length + type.length + subject.length + dataContentType.length + dataSchema.length + partitionKey.length;
   let more = overheadBytes;
   for (const name in extensions) {
@@ -62,7 +74,7 @@ function mostBytesOf({ id, source, type, subject, dataContentType, dataSchema, p
   }
   if (body.case === "text") units += body.value.length;
   if (body.case === "data") more += body.value.length;
-  return 3 * units + more;
+  return { units, more };
 }
 
 /** Whether it holds what `writeEvent` writes. A time before 1970, or out of range, is left to the library and the walk. */

@@ -7,7 +7,13 @@ import { subscriberOn, type Subscriber } from "../subscriber/subscriber.ts";
 /** A subscriber for browsers: the session as a server stream (`Follow`), acks as calls of their own. `brokerUrl` must be of the page's own origin. */
 export function createSubscriber({ brokerUrl }: { readonly brokerUrl: string }): Subscriber {
   const transport = createConnectTransport({ baseUrl: brokerUrl, useBinaryFormat: true });
-  return subscriberOn({ open: oneWay(transport), clock: systemClock, random: Math.random, newInstanceId: uuidv7, defer: queueMicrotask });
+  return subscriberOn({
+    open: oneWay(transport),
+    clock: systemClock,
+    random: Math.random,
+    newInstanceId: uuidv7,
+    defer: (run) => queueMicrotask(run),
+  });
 }
 
 export { isWarrenError, WarrenError, type ErrorCode, type RecordedEvent } from "@warren/protocol";

@@ -1,4 +1,4 @@
-import { Limits, WarrenError } from "@warren/protocol";
+import { Limits, must, WarrenError, type EventSlice } from "@warren/protocol";
 import { packContentType, packEnd, packOf, toCloudEventMessage } from "@warren/protocol/amqp";
 import type { MessagePublisher, MessagePublisherOptions, Transport } from "@warren/transport";
 import type { OutgoingEvent, Sender } from "./sender.ts";
@@ -57,7 +57,7 @@ export function amqpSender(transport: Transport, { packing, ...options }: AmqpSe
   };
 }
 
-const sliceOf = ({ slice }: OutgoingEvent) => slice;
+const sliceOf = ({ slice }: OutgoingEvent): EventSlice => must(slice, "packs are made of encoded events");
 const noHeaders: ReadonlyMap<string, string> = new Map();
 
 /** Connects with amqplib, an optional peer that only publishers over AMQP need. Throws CONFIG_INVALID when it is missing. */

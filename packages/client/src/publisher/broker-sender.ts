@@ -41,7 +41,7 @@ export function brokerSender(brokerUrl: string): Sender {
   }
 
   return {
-    next: ({ length }, underWay) => (underWay > 0 ? 0 : Math.min(length, Limits.publishEvents)),
+    next: (waiting, underWay) => (underWay > 0 ? 0 : callEnd(waiting)),
     send(events, settled) {
       last = call(events).then((outcomes) => {
         events.forEach((each, index) => each.settle(outcomes[index] ?? missing()));
@@ -54,6 +54,21 @@ export function brokerSender(brokerUrl: string): Sender {
       sessionManager.abort();
     },
   };
+}
+
+/** A request has a limit of its own; sizes are counted as if letters had one byte, and may be three times as large. */
+const callBytes = Limits.requestBytes / 4;
+
+/** How many events go into one call. */
+export function callEnd(waiting: readonly Pick<OutgoingEvent, "size">[]): number {
+  let bytes = 0;
+  let end = 0;
+  for (const { size } of waiting) {
+    bytes += size;
+    if (end > 0 && (end === Limits.publishEvents || bytes > callBytes)) break;
+    end += 1;
+  }
+  return end;
 }
 
 function missing(): EventOutcome {

@@ -55,6 +55,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
 class BatchingPublisher implements Publisher {
   readonly #options: PublisherOptions;
+  /** Only packs are made of encoded events. */
+  readonly #packs: boolean;
   readonly #encoder = new EventEncoder();
   readonly #newId = idSource();
   #opening: Promise<Sender> | undefined;
@@ -80,6 +82,7 @@ class BatchingPublisher implements Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options;
+    this.#packs = !("brokerUrl" in options) && options.packing !== false;
   }
 
   publish(event: NewEvent): Promise<PublishResult> {
@@ -129,16 +132,17 @@ class BatchingPublisher implements Publisher {
     const reject = (error: WarrenError): void => told({ kind: "rejected", error });
     if (this.#closed) return reject(new WarrenError("CLOSED", "the publisher was closed"));
     let message: Event;
-    let slice: EventSlice;
+    let slice: EventSlice | undefined;
+    let size: number;
     try {
       message = toEvent(event, { id, now: new Date() });
-      slice = this.#encoder.encode(message);
+      slice = this.#packs ? this.#encoder.encode(message) : undefined;
+      size = slice?.bytes.length ?? this.#encoder.check(message);
     } catch (error) {
       return reject(
         error instanceof WarrenError ? error : new WarrenError("EVENT_INVALID", `event ${id} cannot be encoded`, { cause: error }),
       );
     }
-    const size = slice.bytes.length;
     if (this.#bytes + size > Limits.publisherBufferBytes && this.#bytes > 0) {
       const text = `${this.#bytes} bytes wait to be confirmed; await the events under way, or publish again later`;
       return reject(new WarrenError("BUFFER_FULL", text));
@@ -148,7 +152,7 @@ class BatchingPublisher implements Publisher {
       this.#bytes -= size;
       told(outcome);
     };
-    this.#waiting.push({ event: message, slice, settle });
+    this.#waiting.push({ event: message, size, slice, settle });
     this.#schedule();
     return undefined;
   }
@@ -200,10 +204,10 @@ class BatchingPublisher implements Publisher {
   }
 
   async #open(): Promise<Sender> {
-    const { exchange = "warren.events", packing = true, confirmTimeoutMs } = this.#options;
+    const { exchange = "warren.events", confirmTimeoutMs } = this.#options;
     if ("brokerUrl" in this.#options) return brokerSender(this.#options.brokerUrl);
     const transport = "transport" in this.#options ? this.#options.transport : await openAmqp(this.#options.amqpUrl, "warren publisher");
-    return amqpSender(transport, { exchange, confirmTimeoutMs, packing });
+    return amqpSender(transport, { exchange, confirmTimeoutMs, packing: this.#packs });
   }
 }
 

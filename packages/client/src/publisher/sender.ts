@@ -4,10 +4,13 @@ import type { Event } from "@warren/protocol/v1";
 /** What became of one event. */
 export type EventOutcome = { readonly kind: "ok" } | { readonly kind: "rejected" | "indeterminate"; readonly error: WarrenError };
 
-/** An event ready to be sent: checked, and encoded. */
+/** An event ready to be sent: checked. */
 export interface OutgoingEvent {
   readonly event: Event;
-  readonly slice: EventSlice;
+  /** About how many bytes it has. */
+  readonly size: number;
+  /** Its bytes, for senders of packs. */
+  readonly slice: EventSlice | undefined;
   /** Tells what became of it, once. */
   readonly settle: (outcome: EventOutcome) => void;
 }

@@ -22,7 +22,7 @@ class WideSession extends Http2SessionManager {
   override async request(...args: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
     const stream = await super.request(...args);
     const { session } = stream;
-    if (session !== undefined && !this.#seen.has(session)) {
+    if (session !== undefined && !session.destroyed && !this.#seen.has(session)) {
       this.#seen.add(session);
       session.setLocalWindowSize(Limits.subscriberWindowBytes);
     }
@@ -46,7 +46,7 @@ export function createSubscriber({ brokerUrl }: SubscriberOptions): Subscriber {
     clock: systemClock,
     random: Math.random,
     newInstanceId: uuidv7,
-    defer: setImmediate,
+    defer: (run) => void setImmediate(run),
     disconnect() {
       for (const each of connections) each.abort();
     },

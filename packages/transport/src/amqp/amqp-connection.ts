@@ -146,10 +146,11 @@ export class AmqpConnection {
     this.#model = model;
     // Not in amqplib's types. A copy of it that has none is served as well, with more system calls.
     const stream: unknown = "stream" in model.connection ? model.connection.stream : undefined;
-    this.#socket = stream instanceof Writable ? stream : undefined;
+    const socket = stream instanceof Writable ? stream : undefined;
+    this.#socket = socket;
     // What waited for room leaves in one piece as well: amqplib writes it in its own listener, which lies between these two.
-    this.#socket?.prependListener("drain", () => this.#socket?.cork());
-    this.#socket?.on("drain", () => this.#socket?.uncork());
+    socket?.prependListener("drain", () => socket.cork());
+    socket?.on("drain", () => socket.uncork());
     logger.info("connected to RabbitMQ", { connection: name, version: model.connection.serverProperties.version });
     this.#set({ kind: "connected" });
     return model;

@@ -63,8 +63,16 @@ const none: readonly WindowEffect[] = [];
 /** One step. A message's `seq` is greater than those published before. */
 export function stepWindow(state: WindowState, input: WindowInput): WindowStep {
   switch (input.kind) {
-    case "publish":
-      return sendNext({ ...state, runs: replace(state.runs, state.runs.length, 0, [newRun(input.seq)]) });
+    case "publish": {
+      const { runs, writable } = state;
+      const run = newRun(input.seq);
+      // Nothing waits before it: it is sent, as `sendNext` would, in one step.
+      if (writable && runs.at(-1)?.onChannel !== false) {
+        const sent = replace(runs, runs.length, 0, [{ ...run, onChannel: true, everSent: true }]);
+        return { state: { runs: sent, writable }, effects: [{ kind: "send", seq: input.seq }] };
+      }
+      return sendNext({ runs: replace(runs, runs.length, 0, [run]), writable });
+    }
     case "opened":
       return sendNext({ ...state, writable: true });
     case "closed":

@@ -23,7 +23,7 @@ const publisher = "packages/transport/dist/amqp/amqp-publisher.js";
  */
 export const failpoints: readonly Failpoint[] = [
   /** A message came; nothing is known of it yet. */
-  { name: "rx.delivered", file: writer, find: "const unpacked = unpackMessage(", insert: "$hit; ", synchronous: true },
+  { name: "rx.delivered", file: writer, find: "const { events, rejected } = unpackMessage(", insert: "$hit; ", synchronous: true },
   { name: "rx.before_append", file: writer, find: "const request = { receiverId", insert: "await $hit; " },
   /** The append is on its way: it is one statement, so whether it is committed only PostgreSQL knows. */
   {
@@ -42,7 +42,7 @@ export const failpoints: readonly Failpoint[] = [
   {
     name: "rx.mid_fanout",
     file: consumer,
-    find: "this.#sessions.get(effect.sessionId)?.stream.push(frame);",
+    find: "this.#sessions?.get(effect.sessionId)?.stream.push(frame);",
     insert: "$hit; ",
     synchronous: true,
   },
