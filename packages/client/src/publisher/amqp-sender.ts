@@ -12,7 +12,7 @@ export interface AmqpSenderOptions extends MessagePublisherOptions {
  * A pack that could still grow waits while so many messages are not confirmed: what is published meanwhile travels with it, and RabbitMQ's cost is one of messages.
  * A full one goes at once. An idle publisher never waits.
  */
-const messagesUnderWay = 4;
+const messagesUnderWay = 8;
 
 /** Sends over AMQP: packs, or with `packing: false` one plain CloudEvents message for each event. */
 export function amqpSender(transport: Transport, { packing, ...options }: AmqpSenderOptions): Sender {
