@@ -1,6 +1,5 @@
-import { encodeEvent } from "./event.ts";
+import { encodeEvent, type EventFields } from "./event.ts";
 import type { EventSlice } from "./event-slice.ts";
-import type { Event } from "./gen/warren/v1/event_pb.ts";
 import { Limits } from "./limits.ts";
 import { checkEventToPublish } from "./validation.ts";
 import { eventTag } from "./walker/walk-batch.ts";
@@ -22,14 +21,14 @@ export class EventEncoder {
   #at = 0;
 
   /** Checks an event that travels in another form. About how many bytes it has. Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. */
-  check(event: Event): number {
+  check(event: EventFields): number {
     checkEventToPublish(event);
     const { units, more } = sizeOf(event);
     return 3 * units + more > Limits.eventBytes || !isPlain(event) ? encodeEvent(event).bytes.length : units + more;
   }
 
   /** Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. The slice's bytes share memory with those of its neighbours. */
-  encode(event: Event): EventSlice {
+  encode(event: EventFields): EventSlice {
     checkEventToPublish(event);
     const bytes = this.write(event);
     if (bytes === undefined) return encodeEvent(event);
@@ -62,7 +61,7 @@ export class EventEncoder {
 }
 
 /** UTF-16 units of its texts, and the most bytes of everything else. */
-function sizeOf({ id, source, type, subject, dataContentType, dataSchema, partitionKey, extensions, body }: Event): {
+function sizeOf({ id, source, type, subject, dataContentType, dataSchema, partitionKey, extensions, body }: EventFields): {
   readonly units: number;
   readonly more: number;
 } {
@@ -78,7 +77,7 @@ function sizeOf({ id, source, type, subject, dataContentType, dataSchema, partit
 }
 
 /** Whether it holds what `writeEvent` writes. A time before 1970, or out of range, is left to the library and the walk. */
-function isPlain({ time, $unknown }: Event): boolean {
+function isPlain({ time, $unknown }: EventFields): boolean {
   if ($unknown !== undefined) return false;
   if (time === undefined) return true;
   const { seconds, nanos } = time;
@@ -88,7 +87,7 @@ function isPlain({ time, $unknown }: Event): boolean {
 }
 
 /** Writes the fields of an event in the order of their numbers; returns where it ends. */
-function writeEvent(bytes: Uint8Array, start: number, event: Event): number {
+function writeEvent(bytes: Uint8Array, start: number, event: EventFields): number {
   let at = writeField(bytes, start, 1, event.id);
   at = writeField(bytes, at, 2, event.source);
   at = writeField(bytes, at, 3, event.type);

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { WarrenError } from "./errors.ts";
 import type { EventSlice } from "./event-slice.ts";
 import { EventSchema, PackSchema, type Event } from "./gen/warren/v1/event_pb.ts";
@@ -29,10 +29,21 @@ export interface NewEvent {
 /** Whether a content type is JSON's, or of a format written in it. */
 export const isJson = (contentType: string): boolean => /^[^;]*[/+]json\s*(;|$)/i.test(contentType);
 
-/** What an application publishes, as a message: defaults filled in. Throws EVENT_INVALID for data or a time that cannot be written; `encodeEvent` checks the rest. */
+/** The fields of an event, without what the library adds to a message: that costs more than it gives where an event is only written. */
+export type EventFields = Readonly<Omit<Event, "$typeName" | "$unknown" | "time">> & {
+  readonly time?: Pick<Timestamp, "seconds" | "nanos" | "$unknown"> | undefined;
+  readonly $unknown?: Event["$unknown"];
+};
+
+/** What an application publishes, as a message: see `toEventFields`. */
 export function toEvent(event: NewEvent, defaults: { readonly id: string; readonly now: Date }): Event {
+  return create(EventSchema, toEventFields(event, defaults));
+}
+
+/** What an application publishes: defaults filled in. Throws EVENT_INVALID for data or a time that cannot be written; `encodeEvent` checks the rest. */
+export function toEventFields(event: NewEvent, defaults: { readonly id: string; readonly now: Date }): EventFields {
   const body = bodyOf(event);
-  return create(EventSchema, {
+  return {
     id: event.id ?? defaults.id,
     source: event.source,
     type: event.type,
@@ -43,7 +54,7 @@ export function toEvent(event: NewEvent, defaults: { readonly id: string; readon
     partitionKey: event.partitionKey ?? "",
     extensions: { ...event.extensions },
     body: body.body,
-  });
+  };
 }
 
 function bodyOf({ data, dataContentType }: NewEvent): { readonly contentType: string; readonly body: Event["body"] } {
@@ -64,16 +75,18 @@ function toJsonText(data: unknown): string {
   return text;
 }
 
-function toTimestamp(time: Date): Timestamp {
-  if (Number.isNaN(time.getTime())) throw new WarrenError("EVENT_INVALID", "time is not a valid date");
-  return timestampFromDate(time);
+function toTimestamp(time: Date): Pick<Timestamp, "seconds" | "nanos"> {
+  const ms = time.getTime();
+  if (Number.isNaN(ms)) throw new WarrenError("EVENT_INVALID", "time is not a valid date");
+  const seconds = Math.floor(ms / 1000);
+  return { seconds: BigInt(seconds), nanos: (ms - seconds * 1000) * 1_000_000 };
 }
 
 /**
  * Encodes and checks an event to be published. Throws EVENT_INVALID or TOO_LARGE. What it gives passes `walkEvent`: no receiver will set aside
  * what a publisher was allowed to send.
  */
-export function encodeEvent(event: Event): EventSlice {
+export function encodeEvent(event: EventFields): EventSlice {
   checkEventToPublish(event);
   const bytes = toBinary(PackSchema, create(PackSchema, { events: [event] }));
   const content = new WireReader(bytes, 1);

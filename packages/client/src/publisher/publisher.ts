@@ -1,5 +1,4 @@
-import { EventEncoder, Limits, toEvent, WarrenError, type EventSlice, type NewEvent } from "@warren/protocol";
-import type { Event } from "@warren/protocol/v1";
+import { EventEncoder, Limits, toEventFields, WarrenError, type EventFields, type EventSlice, type NewEvent } from "@warren/protocol";
 import type { Transport } from "@warren/transport";
 import { V7Generator } from "uuidv7";
 import { amqpSender, openAmqp } from "./amqp-sender.ts";
@@ -131,11 +130,11 @@ class BatchingPublisher implements Publisher {
   #enqueue(event: NewEvent, id: string, told: (outcome: EventOutcome) => void): void {
     const reject = (error: WarrenError): void => told({ kind: "rejected", error });
     if (this.#closed) return reject(new WarrenError("CLOSED", "the publisher was closed"));
-    let message: Event;
+    let message: EventFields;
     let slice: EventSlice | undefined;
     let size: number;
     try {
-      message = toEvent(event, { id, now: new Date() });
+      message = toEventFields(event, { id, now: new Date() });
       slice = this.#packs ? this.#encoder.encode(message) : undefined;
       size = slice?.bytes.length ?? this.#encoder.check(message);
     } catch (error) {

@@ -1,12 +1,11 @@
-import type { EventSlice, WarrenError } from "@warren/protocol";
-import type { Event } from "@warren/protocol/v1";
+import type { EventFields, EventSlice, WarrenError } from "@warren/protocol";
 
 /** What became of one event. */
 export type EventOutcome = { readonly kind: "ok" } | { readonly kind: "rejected" | "indeterminate"; readonly error: WarrenError };
 
 /** An event ready to be sent: checked. */
 export interface OutgoingEvent {
-  readonly event: Event;
+  readonly event: EventFields;
   /** About how many bytes it has. */
   readonly size: number;
   /** Its bytes, for senders of packs. */

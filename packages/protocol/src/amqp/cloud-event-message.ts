@@ -1,5 +1,4 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
-import type { Event } from "../gen/warren/v1/event_pb.ts";
+import type { EventFields } from "../event.ts";
 import { standardAttributes } from "../validation.ts";
 import type { HeaderValue } from "./message.ts";
 
@@ -49,14 +48,15 @@ const names = {
  * Writes one event in CloudEvents binary mode: attributes as headers, the body as it is. A foreign header that is called like a standard attribute
  * and was kept as an extension goes without the prefix, as it came. `time` is written to the millisecond.
  */
-export function toCloudEventMessage(event: Event): CloudEventMessage {
+export function toCloudEventMessage(event: EventFields): CloudEventMessage {
   const headers = new Map<string, HeaderValue>();
   headers.set(names.specversion, "1.0");
   if (event.id !== "") headers.set(names.id, event.id);
   if (event.source !== "") headers.set(names.source, event.source);
   if (event.type !== "") headers.set(names.type, event.type);
   if (event.subject !== "") headers.set(names.subject, event.subject);
-  if (event.time !== undefined) headers.set(names.time, timestampDate(event.time).toISOString());
+  if (event.time !== undefined)
+    headers.set(names.time, new Date(Number(event.time.seconds) * 1000 + Math.round(event.time.nanos / 1_000_000)).toISOString());
   if (event.dataSchema !== "") headers.set(names.dataschema, event.dataSchema);
   if (event.partitionKey !== "") headers.set(names.partitionkey, event.partitionKey);
   for (const [name, value] of Object.entries(event.extensions))
