@@ -36,7 +36,7 @@ export class EventEncoder {
   }
 
   /** As an element of `EventBatch.events`, without a check. Undefined: it is larger, or has more, than is written here. */
-  write(event: Event): Uint8Array | undefined {
+  write(event: EventFields): Uint8Array | undefined {
     const { units, more } = sizeOf(event);
     // Three bytes are the most of a UTF-16 unit.
     const most = 3 * units + more;
