@@ -24,12 +24,14 @@ const packages = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, json: { type: "string" }, chart: { type: "string" } },
+  options: { quick: { type: "boolean", default: false }, json: { type: "string" }, chart: { type: "string" }, only: { type: "string" } },
 });
 const names = positionals[0] === "all" ? Object.keys(scenarios) : positionals;
 const chosen = names.map((name) => [name, scenarios[name]] as const);
 if (chosen.length === 0 || chosen.some(([, scenario]) => scenario === undefined)) {
-  process.stderr.write(`usage: npm run bench -- <${Object.keys(scenarios).join("|")}|all> [--quick] [--json FILE] [--chart FILE.svg]\n`);
+  process.stderr.write(
+    `usage: npm run bench -- <${Object.keys(scenarios).join("|")}|all> [--quick] [--json FILE] [--chart FILE.svg] [--only CONTESTANT,CONTESTANT]\n`,
+  );
   process.exit(1);
 }
 
@@ -41,7 +43,7 @@ const failures: Record<string, string> = {};
 for (const [name, scenario] of chosen) {
   if (scenario === undefined) continue;
   try {
-    reports[name] = await scenario({ quick: values.quick, say });
+    reports[name] = await scenario({ quick: values.quick, only: values.only?.split(","), say });
   } catch (error) {
     // The others are still worth having.
     failures[name] = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -9,6 +9,9 @@ const ticksPerSecond = 100;
 /** Tells the role of a process by its command line; undefined: that of its parent. */
 const roles: readonly (readonly [RegExp, string])[] = [
   [/beam\.smp/, "RabbitMQ"],
+  // What a server process does for a database is in its title.
+  [/^postgres: \S+ archiver /, "PostgreSQL (archiver)"],
+  [/^postgres: \S+ broker /, "PostgreSQL (broker)"],
   [/(^|\/)postgres\b/, "PostgreSQL"],
   [/nats-server/, "NATS"],
   [/redis-server/, "Redis"],

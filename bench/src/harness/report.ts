@@ -2,6 +2,8 @@
 export interface ScenarioOptions {
   /** As much as fits in a few minutes: fewer rounds, fewer events. */
   readonly quick: boolean;
+  /** Only these contestants, by key, and nothing beside them: for whoever makes one of them faster. Scenarios without contestants pay no heed. */
+  readonly only?: readonly string[] | undefined;
   /** Tells the person who waits what happens now. */
   readonly say: (line: string) => void;
 }

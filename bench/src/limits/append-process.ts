@@ -38,9 +38,8 @@ answer({
       const values = [events, Buffer.from(body), uuids(stored, events)];
       await client.query({ name: "append", text: insert, values });
     }
-    const took = (performance.now() - began) / 1000;
-    await client.end();
-    return { stored, seconds: took };
+    // Not closed: with its connection PostgreSQL would end the process whose CPU is read now.
+    return { stored, seconds: (performance.now() - began) / 1000 };
   },
 });
 

@@ -14,6 +14,9 @@ const labelOf = (key: ContestantKey): string => contestants[key].label;
 /** Writes down what a run found. */
 export function reportOf(run: Run, size: Size): Report {
   const { found, failures, limits } = run;
+  const keys = contestantKeys.filter(
+    (key) => failures[key] !== undefined || Object.values(found).some((results) => results[key] !== undefined),
+  );
   const comparisons = compare(found);
   const goals = comparisons.flatMap((each): readonly Goal[] => (each.goal === undefined ? [] : [{ ...each, goal: each.goal }]));
   return {
@@ -28,14 +31,13 @@ export function reportOf(run: Run, size: Size): Report {
       "p50, 10 subscribers",
       "p99",
     ],
-    rows: contestantKeys.map((key) => rowOf(key, found, failures)),
+    rows: keys.map((key) => rowOf(key, found, failures)),
     tables: [
       ratiosTable(comparisons),
-      durabilityTable,
-      cpuTable(found),
+      durabilityTable(keys),
+      cpuTable(keys, found),
       ...otherTables(run),
-      limitsTable(limits),
-      floorsTable(comparisons, limits),
+      ...(limits === undefined ? [] : [limitsTable(limits), floorsTable(comparisons, limits)]),
     ],
     goals,
     charts: charts(found),
@@ -48,7 +50,7 @@ export function reportOf(run: Run, size: Size): Report {
       ...Object.entries(failures).map(([key, why]) => `NO FIGURES for ${labelOf(key as ContestantKey)}: ${why}`),
     ],
     ratios: Object.fromEntries(comparisons.map(({ measure, against, ratio }) => [`${measure}: Warren / ${against}`, ratio])),
-    raw: { size, ...run, limits: rawLimits(limits) },
+    raw: { size, ...run, limits: limits === undefined ? undefined : rawLimits(limits) },
     right: Object.keys(failures).length === 0,
   };
 }
@@ -93,13 +95,15 @@ function ratiosTable(comparisons: readonly Comparison[]): Table {
   };
 }
 
-const durabilityTable: Table = {
-  title: "What is on disk when the publisher hears that an event is stored",
-  columns: ["system", "on disk"],
-  rows: contestantKeys.map((key) => [labelOf(key), contestants[key].durability]),
-};
+function durabilityTable(keys: readonly ContestantKey[]): Table {
+  return {
+    title: "What is on disk when the publisher hears that an event is stored",
+    columns: ["system", "on disk"],
+    rows: keys.map((key) => [labelOf(key), contestants[key].durability]),
+  };
+}
 
-function cpuTable({ throughput1, throughput10, catchUp }: Found): Table {
+function cpuTable(keys: readonly ContestantKey[], { throughput1, throughput10, catchUp, latency1, latency10 }: Found): Table {
   const list = (cpu: Readonly<Record<string, number>> | undefined): string => {
     if (cpu === undefined) return none;
     const used = Object.entries(cpu).filter(([, us]) => us >= 0.5);
@@ -108,10 +112,17 @@ function cpuTable({ throughput1, throughput10, catchUp }: Found): Table {
   };
   return {
     title: "CPU for each event, microseconds: in all, and by process (last round)",
-    columns: ["system", "1 subscriber", "10 subscribers", "catching up"],
-    rows: contestantKeys.map((key) => [
+    columns: [
+      "system",
+      "1 subscriber",
+      "10 subscribers",
+      "catching up",
+      `at ${count(pacedPerSecond)} events/s, 1 subscriber`,
+      `at ${count(pacedPerSecond)} events/s, 10 subscribers`,
+    ],
+    rows: keys.map((key) => [
       labelOf(key),
-      ...[throughput1, throughput10, catchUp].map((results) => list(results[key]?.at(-1)?.cpu)),
+      ...[throughput1, throughput10, catchUp, latency1, latency10].map((results) => list(results[key]?.at(-1)?.cpu)),
     ]),
   };
 }

@@ -13,13 +13,16 @@ export interface Run {
   /** Payloads of other sizes: published to delivered with one subscriber and with ten. */
   readonly others: readonly { readonly payload: PayloadKind; readonly subscribers: number; readonly results: Results<Throughput> }[];
   readonly failures: Readonly<Partial<Record<ContestantKey, string>>>;
-  readonly limits: Limits;
+  /** Not measured when only some contestants are. */
+  readonly limits: Limits | undefined;
 }
 
 const otherPayloads: readonly PayloadKind[] = [1_024, "webhooks"];
 
 /** Measures everything in turn: in each round one measure after the other, and for each all contestants. Who fails once is out: it has no figures. */
-export async function runAll(servers: Servers, size: Size, { quick, say }: ScenarioOptions): Promise<Run> {
+export async function runAll(servers: Servers, size: Size, { quick, only, say }: ScenarioOptions): Promise<Run> {
+  const keys = contestantKeys.filter((key) => only === undefined || only.includes(key));
+  if (keys.length === 0) throw new Error(`contestants are ${contestantKeys.join(", ")}`);
   const stages = new Stages(servers, say);
   const found: Record<MeasureName, Results<unknown>> = { throughput1: {}, throughput10: {}, catchUp: {}, latency1: {}, latency10: {} };
   const others = otherPayloads.flatMap((payload) =>
@@ -29,7 +32,7 @@ export async function runAll(servers: Servers, size: Size, { quick, say }: Scena
     for (let round = 0; round < size.rounds; round += 1) {
       for (const name of Object.keys(measures) as readonly MeasureName[]) {
         const { label, takesPart, run, headline } = measures[name];
-        for (const key of contestantKeys) {
+        for (const key of keys) {
           const contestant: Contestant = contestants[key];
           if (!takesPart(contestant, quick)) continue;
           const result = await stages.measure(key, (stage) => run(stage, contestant, size));
@@ -41,7 +44,7 @@ export async function runAll(servers: Servers, size: Size, { quick, say }: Scena
     }
     if (!quick) {
       for (const { payload, subscribers, results } of others) {
-        for (const key of contestantKeys.filter((each) => measures.throughput10.takesPart(contestants[each], quick))) {
+        for (const key of keys.filter((each) => measures.throughput10.takesPart(contestants[each], quick))) {
           const result = await stages.measure(key, (stage) => stage.throughput(subscribers, size.seconds / 2, size.warmSeconds, payload));
           if (result === undefined) continue;
           results[key] = [result];
@@ -54,7 +57,7 @@ export async function runAll(servers: Servers, size: Size, { quick, say }: Scena
   } finally {
     await stages.stop();
   }
-  const limits = await measureLimits(given(servers.rabbitMq, "amqp"), { quick, say });
+  const limits = only === undefined ? await measureLimits(given(servers.rabbitMq, "amqp"), { quick, say }) : undefined;
   const { failures } = stages;
   for (const results of [...Object.values(found), ...others.map((other) => other.results)]) {
     for (const key of Object.keys(failures) as readonly ContestantKey[]) delete results[key];

@@ -46,8 +46,8 @@ export async function startServers(say: (line: string) => void): Promise<Servers
     `stream.advertised_port = ${streamPort}`,
   ];
   const started: Stoppable[] = [];
-  const start = async <Server extends Stoppable>(starting: Promise<Server>): Promise<Server> => {
-    const server = await starting;
+  const start = async <Server extends Stoppable>(starting: () => Promise<Server>): Promise<Server> => {
+    const server = await again(starting, say);
     started.push(server);
     return server;
   };
@@ -55,11 +55,11 @@ export async function startServers(say: (line: string) => void): Promise<Servers
     await Promise.all(started.splice(0).map((server) => server.stop()));
   };
   const results = await Promise.allSettled([
-    start(startRealSystem(main, say)),
-    start(startRabbitMq({ plugins: ["rabbitmq_stream"], config: stream })),
-    start(startNats()),
-    start(startRedis("always")),
-    start(startRedis("everysec")),
+    start(() => startRealSystem(main, say)),
+    start(() => startRabbitMq({ plugins: ["rabbitmq_stream"], config: stream })),
+    start(startNats),
+    start(() => startRedis("always")),
+    start(() => startRedis("everysec")),
   ]);
   const failed = results.find((result) => result.status === "rejected");
   const [warren, rabbitMq, nats, redisAlways, redisEverysec] = results.map((result) =>
@@ -83,6 +83,18 @@ export async function startServers(say: (line: string) => void): Promise<Servers
     rabbitMq: { amqp: rabbitMq.url, streamPort: String(streamPort) },
     stop,
   };
+}
+
+/** Tries three times: between finding a free port and taking it another program may have taken it. */
+async function again<Server>(start: () => Promise<Server>, say: (line: string) => void): Promise<Server> {
+  for (let left = 2; ; left -= 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (left === 0) throw error;
+      say(`a server did not start, it is tried again: ${error instanceof Error ? error.message.slice(0, 200) : String(error)}`);
+    }
+  }
 }
 
 interface PeerServer extends Stoppable {
