@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const sources = ["packages/*/src/**", "apps/*/src/**", "tools/**"];
+const sources = ["packages/*/src/**", "apps/*/src/**", "bench/src/**", "tools/**"];
 const under = (suffix: string) => sources.map((folder) => `${folder}/*.${suffix}.ts`);
 const conditions = ["@warren/source", "module", "node", "default"];
 

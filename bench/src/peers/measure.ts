@@ -54,14 +54,18 @@ export class Stage {
     this.#subscribers = startChild(new URL("subscriber-process.ts", import.meta.url));
   }
 
-  /** As fast as it goes, for about so many seconds after a warm-up. */
+  /** As fast as it goes, for about so many seconds after two warm-ups. */
   throughput(subscribers: number, seconds: number, warmSeconds: number, payload: PayloadKind = 256): Promise<Throughput> {
     return this.#on(subscribers, payload, false, async () => {
+      const first = await this.#publisher.ask<Published>("blast", { seconds: warmSeconds });
+      await this.#arrive(first.count);
+      // Only a process that is warm tells how many events fill the time.
       const warm = await this.#publisher.ask<Published>("blast", { seconds: warmSeconds });
-      const { lastAtMs } = await this.#arrive(warm.count);
+      const sofar = first.count + warm.count;
+      const { lastAtMs } = await this.#arrive(sofar);
       const count = Math.max(1_000, Math.ceil((warm.count / (lastAtMs - warm.firstAtMs)) * 1000 * seconds));
       const before = this.#cpu();
-      const arriving = this.#arrive(warm.count + count);
+      const arriving = this.#arrive(sofar + count);
       const published = await this.#publisher.ask<Published>("blast", { count });
       const arrived = await arriving;
       return {

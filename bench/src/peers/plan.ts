@@ -27,7 +27,7 @@ export interface Size {
 
 /** Sizes of a run. */
 export const sizes = {
-  quick: { rounds: 2, seconds: 1.5, warmSeconds: 0.7, missed: 30_000, latencySeconds: 2 },
+  quick: { rounds: 2, seconds: 1.5, warmSeconds: 0.5, missed: 30_000, latencySeconds: 2 },
   full: { rounds: 3, seconds: 4, warmSeconds: 1, missed: 200_000, latencySeconds: 5 },
 } as const satisfies Record<string, Size>;
 
