@@ -1,19 +1,37 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { append } from "./append.ts";
+import { archive } from "./archive.ts";
+import { cores } from "./cores.ts";
+import { growth } from "./growth.ts";
 import { chartsSvg } from "./harness/chart.ts";
 import { lookAtMachine, machineLine, versionsOf } from "./harness/machine.ts";
 import { print, printHead, printReport } from "./harness/print.ts";
 import type { Report, Scenario } from "./harness/report.ts";
 import { limits } from "./limits/index.ts";
+import { names as sleepingNames } from "./names.ts";
 import { peers } from "./peers/index.ts";
+import { publish } from "./publish.ts";
+import { read } from "./read.ts";
+import { receivers } from "./receivers.ts";
 import { slowConsumer } from "./slow-consumer.ts";
 import { tables } from "./tables.ts";
+import { wake } from "./wake.ts";
 
 /** What can be measured, by name. */
 const scenarios: Readonly<Record<string, Scenario>> = {
   peers,
   limits,
+  publish,
+  append,
+  read,
+  growth,
   tables,
+  archive,
+  receivers,
+  cores,
+  names: sleepingNames,
+  wake,
   "slow-consumer": slowConsumer,
 };
 /** Programs of which the versions are told, where they are installed. */
