@@ -18,7 +18,7 @@ const heldTo = 0.05;
 export async function cores({ quick, say }: ScenarioOptions): Promise<Report> {
   const rounds = quick ? 3 : 7;
   // A stopped broker answers no heartbeat: it must not take long.
-  const events = { live: quick ? 40_000 : 150_000, backlog: 25_000, held: quick ? 10_000 : 20_000 };
+  const events = { live: quick ? 40_000 : 150_000, backlog: 40_000, held: quick ? 10_000 : 20_000 };
   const system = await startBenchSystem({ say, brokers: 2 });
   const names = ["live", "backlog", "held"].flatMap((how) => [`one broker, ${how}`, `two brokers, ${how}`]);
   try {

@@ -11,7 +11,7 @@ import {
   type TakeJob,
   type Taken,
 } from "./jobs.ts";
-import { cpuUs } from "./processes.ts";
+import { cpuOf } from "./processes.ts";
 
 /* Published to delivered at full speed: receivers of their own types, each with one named consumer; every event goes to one of them. */
 
@@ -37,7 +37,8 @@ export async function idleLoad(
 ): Promise<Readonly<Record<"rabbitmq" | "brokers" | "postgres", number>>> {
   const read = (): readonly number[] => {
     const { rabbitmq, brokers, postgres } = system.pids();
-    return [cpuUs(rabbitmq), brokers.reduce((sum, pid) => sum + cpuUs(pid), 0), cpuUs(postgres)];
+    const [first = 0, second = 0, ...rest] = cpuOf([rabbitmq, postgres, ...brokers]);
+    return [first, rest.reduce((sum, us) => sum + us, 0), second];
   };
   const before = read();
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -86,11 +87,16 @@ export async function openFullSpeed(
       archiver: [pids.archiver],
       subscriber: [subscriber.pid],
     };
-    const used = (role: (typeof roles)[number]): number => watched[role].reduce((sum, pid) => sum + cpuUs(pid), 0);
-    const before = roles.map(used);
+    const all = roles.flatMap((role) => watched[role]);
+    const read = (): readonly number[] => {
+      const used = new Map(cpuOf(all).map((us, i) => [all[i], us]));
+      return roles.map((role) => watched[role].reduce((sum, pid) => sum + (used.get(pid) ?? 0), 0));
+    };
+    const before = read();
     return (seconds, events) => {
+      const after = read();
       const each = roles.map((role, i): readonly [string, Cost] => {
-        const us = used(role) - (before[i] ?? 0);
+        const us = (after[i] ?? 0) - (before[i] ?? 0);
         return [role, { usPerEvent: us / events, load: us / (seconds * 10_000) }];
       });
       return { perSecond: events / seconds, costs: Object.fromEntries(each) as Pass["costs"] };
@@ -121,16 +127,21 @@ export async function openFullSpeed(
       const all = events + warmEvents;
       const { brokers: pids } = system.pids();
       const before = await archivedEvents(system.archiverUrl);
+      const go = (): void => pids.forEach((pid) => process.kill(pid, "SIGCONT"));
       for (const pid of pids) process.kill(pid, "SIGSTOP");
       try {
         await publish(events, run);
         while ((await archivedEvents(system.archiverUrl)) < before + all) await new Promise((resolve) => setTimeout(resolve, 20));
-      } finally {
-        for (const pid of pids) process.kill(pid, "SIGCONT");
+      } catch (error) {
+        go();
+        throw error;
       }
+      // They deliver from the moment they go: looking at processes comes before.
       const cost = costs();
-      const { seconds } = await take(all);
-      return cost(seconds, all);
+      const began = performance.now();
+      go();
+      await take(all);
+      return cost((performance.now() - began) / 1000, all);
     },
     async close() {
       await subscriber.ask("close");

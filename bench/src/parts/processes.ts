@@ -32,15 +32,18 @@ const allPids = (): readonly number[] =>
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 
-/** CPU time that a process and its descendants have used so far, in microseconds. */
-export function cpuUs(pid: number): number {
+/** CPU time that each of these processes has used so far, with its descendants, in microseconds. */
+export function cpuOf(pids: readonly number[]): readonly number[] {
   const stats = new Map(allPids().map((each) => [each, statOf(each)]));
-  const belongs = (each: number): boolean => {
+  const belongs = (each: number, pid: number): boolean => {
     for (let at = each; at > 1; at = stats.get(at)?.parent ?? 0) if (at === pid) return true;
     return false;
   };
-  return [...stats].reduce((sum, [each, stat]) => sum + (belongs(each) ? (stat?.ticks ?? 0) : 0), 0) * tickUs;
+  return pids.map((pid) => [...stats].reduce((sum, [each, stat]) => sum + (belongs(each, pid) ? (stat?.ticks ?? 0) : 0), 0) * tickUs);
 }
+
+/** That of one. */
+export const cpuUs = (pid: number): number => cpuOf([pid])[0] ?? 0;
 
 /** The process that listens on a port of 127.0.0.1. */
 export function pidOnPort(port: number): number {
