@@ -79,7 +79,10 @@ export interface ConsumeOptions {
 
 /** Consumes one queue; re-opens its channel by itself, with back-off, until closed. */
 export interface QueueConsumer {
-  /** Acks every delivery of that channel up to and with `tag`. False, and nothing happens, when the channel is not the open one. */
+  /**
+   * Acks every delivery of that channel up to and with `tag`, at once or within `Times.ackDelayMs`, and before we close it. False, and nothing happens, when the channel is not
+   * the open one.
+   */
   ackUpTo(channel: number, tag: number): boolean;
   /** Closes the channel, so that un-acked deliveries go back in order, and opens none until `resume`. Twice is fine; after `close`: nothing. */
   pause(): void;

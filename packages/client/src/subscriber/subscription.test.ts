@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { systemClock, type Settled } from "@warren/protocol";
+import { systemClock, Times, type Clock, type Settled } from "@warren/protocol";
 import { EventBatchSchema, FrameSchema, type Frame } from "@warren/protocol/v1";
 import { describe, expect, test } from "vitest";
 import { subscriberOn } from "./subscriber.ts";
@@ -10,9 +10,9 @@ class OneBatch {
   #end: () => void = () => undefined;
   readonly subscriber;
 
-  constructor(count: number) {
+  constructor(count: number, clock: Clock = systemClock) {
     this.subscriber = subscriberOn({
-      clock: systemClock,
+      clock,
       random: () => 0,
       newInstanceId: () => "me",
       defer: setImmediate,
@@ -34,8 +34,8 @@ class OneBatch {
     await ended;
   }
 
-  subscribe() {
-    return this.subscriber.subscribe({ consumer: "c", patterns: ["#"] });
+  subscribe(maxInFlight?: number) {
+    return this.subscriber.subscribe({ consumer: "c", patterns: ["#"], maxInFlight });
   }
 }
 
@@ -54,9 +54,27 @@ describe("a subscription", () => {
     expect(broker.acks).toEqual([{ mark: 499n, ranges: [] }]);
   });
 
-  test("acks an event alone when it is alone, in any order, and twice is fine", async () => {
-    const broker = new OneBatch(3);
+  test("acks few events together after a while, for the broker does not wait for them yet", async () => {
+    const due: { readonly ms: number; readonly run: () => void }[] = [];
+    const clock = { ...systemClock, after: (ms: number, run: () => void) => (due.push({ ms, run }), { cancel: () => undefined }) };
+    const broker = new OneBatch(3, clock);
     const subscription = broker.subscribe();
+    const events = subscription[Symbol.asyncIterator]();
+    for (let i = 0; i < 3; i += 1) {
+      (await events.next()).value?.ack();
+      await turn();
+    }
+    expect(broker.acks).toEqual([]);
+    const mine = due.filter(({ ms }) => ms === Times.ackDelayMs);
+    expect(mine).toHaveLength(1);
+    mine[0]?.run();
+    expect(broker.acks).toEqual([{ mark: 3n, ranges: [] }]);
+    await subscription.close();
+  });
+
+  test("acks an event alone when the broker may wait for it, in any order, and twice is fine", async () => {
+    const broker = new OneBatch(3);
+    const subscription = broker.subscribe(8);
     const events = subscription[Symbol.asyncIterator]();
     const [one, two, three] = [await events.next(), await events.next(), await events.next()].map(({ value }) => value);
     const { ack } = three ?? {};

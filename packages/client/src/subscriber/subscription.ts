@@ -14,6 +14,7 @@ import type { Frame, Gap, Refused, SideFrame } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
 import { startSession, stepSession, type SessionEffect, type SessionInput, type SessionState } from "../machine/session-machine.ts";
 import { AckBuffer } from "./ack-buffer.ts";
+import { AckWindow } from "./ack-window.ts";
 import { EventQueue } from "./event-queue.ts";
 import { runHandlers, type Handler, type RunOptions } from "./run-handlers.ts";
 import type { OpenStream, SubscriberStream } from "./stream.ts";
@@ -50,6 +51,8 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   #state: SessionState;
   readonly #acks = new AckBuffer();
   #acksDeferred = false;
+  #ackTimer: Timer | undefined;
+  readonly #window: AckWindow;
   readonly #ended = new AbortController();
   #stream: { readonly stream: SubscriberStream; readonly abort: AbortController } | undefined;
   #streams: Promise<void> = Promise.resolve();
@@ -62,6 +65,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   constructor(deps: SubscriptionDeps, options: SubscriptionOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#window = new AckWindow(options);
     this.#request = toOpen(options, options.instanceId ?? deps.instanceId);
     const first = startSession();
     this.#state = first.state;
@@ -147,10 +151,17 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     }
   }
 
-  /** What is done in one turn of the event loop is told together. */
+  /**
+   * What is done is told together: in one turn of the event loop when the broker may soon have to wait for it, else within `Times.ackDelayMs`. At a low rate a message for
+   * each ack would cost both sides as much as the event.
+   */
   #ack(offset: Offset, moves: bigint): void {
     if (!this.#acks.takes(moves)) this.#tellAcks();
     this.#acks.add(offset, moves);
+    if (!this.#window.isFilling) {
+      this.#ackTimer ??= this.#deps.clock.after(Times.ackDelayMs, () => this.#tellAcks());
+      return;
+    }
     if (this.#acksDeferred) return;
     this.#acksDeferred = true;
     this.#deps.defer(() => {
@@ -160,13 +171,17 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   }
 
   #tellAcks(): void {
+    this.#ackTimer?.cancel();
+    this.#ackTimer = undefined;
     const done = this.#acks.take();
-    if (done !== undefined) this.#step(done);
+    if (done === undefined) return;
+    this.#window.acked();
+    this.#step(done);
   }
 
-  /** What the application did before comes first. */
+  /** What the application did before comes first; for more events that makes no difference. */
   #dispatch(input: SessionInput): readonly SessionEffect[] {
-    this.#tellAcks();
+    if (input.kind !== "batch") this.#tellAcks();
     return this.#step(input);
   }
 
@@ -226,6 +241,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     this.#retry?.cancel();
     this.#pinger?.cancel();
     this.#watchdog?.cancel();
+    this.#ackTimer?.cancel();
     this.#tell(code === "TAKEN_OVER" ? { kind: "superseded" } : { kind: "closed" });
     this.#queue.end(code === undefined ? undefined : (this.#lastError ?? new WarrenError(code, "the subscription ended")), true);
     for (const queue of this.#statuses) queue.end();
@@ -315,6 +331,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   async #batch(bytes: Uint8Array): Promise<void> {
     const batch = readReceived(bytes);
     const { firstOffset, count } = batch;
+    this.#window.received(count, bytes.length);
     const effects = this.#dispatch({ kind: "batch", firstOffset, count });
     const handOver = effects.find((effect) => effect.kind === "hand-over");
     if (handOver === undefined) return;

@@ -1,4 +1,4 @@
-import { WarrenError, type Clock, type Logger, type Timer } from "@warren/protocol";
+import { Times, WarrenError, type Clock, type Logger, type Timer } from "@warren/protocol";
 import type { Channel, ConsumeMessage, Message } from "amqplib";
 import type { ChannelClosed, ConsumeOptions, QueueConsumer } from "../transport.ts";
 import type { AmqpConnection } from "./amqp-connection.ts";
@@ -6,6 +6,9 @@ import { messageOf, replyCode, unavailable } from "./amqp-errors.ts";
 import { toDelivery } from "./amqp-message.ts";
 import { declareQueue, ensureExchange, lookUpQueue } from "./amqp-topology.ts";
 import { closeQuietly } from "./close-quietly.ts";
+
+/** So much of the prefetch may wait for an ack that is due. */
+const ackPart = 4;
 
 /** What a consumer needs. */
 export interface AmqpConsumerDeps {
@@ -28,6 +31,12 @@ export class AmqpConsumer implements QueueConsumer {
   #retry: Timer | undefined;
   #closed = false;
   #paused = false;
+  /** Of the channel that is open. */
+  #prefetch: number;
+  /** Acks up to here are due, and sent, on it. */
+  #dueTag = 0;
+  #ackedTag = 0;
+  #ackTimer: Timer | undefined;
   /** Of the next channel alone. */
   #nextPrefetch: number | undefined;
   #opening: Promise<void> | undefined;
@@ -36,19 +45,30 @@ export class AmqpConsumer implements QueueConsumer {
     this.#deps = deps;
     this.#options = options;
     this.#existing = options.existing;
+    this.#prefetch = options.prefetch;
     this.#opening = this.#open();
   }
 
+  /** Acks that are due travel together: for a quorum queue each is an entry of its own log. At once when RabbitMQ may soon wait for them. */
   ackUpTo(channel: number, tag: number): boolean {
     const open = this.#channel;
     if (open === undefined || open.number !== channel) return false;
+    this.#dueTag = tag;
+    if (tag - this.#ackedTag >= this.#prefetch / ackPart) this.#ackNow();
+    else this.#ackTimer ??= this.#deps.clock.after(Times.ackDelayMs, () => this.#ackNow());
+    return true;
+  }
+
+  #ackNow(): void {
+    this.#ackTimer?.cancel();
+    this.#ackTimer = undefined;
+    if (this.#channel === undefined || this.#dueTag <= this.#ackedTag) return;
+    this.#ackedTag = this.#dueTag;
     try {
       // Only the tag of the message counts.
-      open.channel.ack({ fields: { deliveryTag: tag } } as Message, true);
-      return true;
+      this.#channel.channel.ack({ fields: { deliveryTag: this.#dueTag } } as Message, true);
     } catch {
       // The channel closed a moment ago and its event is under way.
-      return false;
     }
   }
 
@@ -83,6 +103,7 @@ export class AmqpConsumer implements QueueConsumer {
   }
 
   async #release(): Promise<void> {
+    this.#ackNow();
     const open = this.#channel;
     this.#channel = undefined;
     // The channel, not the subscription: basic.cancel would leave un-acked messages out of order.
@@ -105,7 +126,8 @@ export class AmqpConsumer implements QueueConsumer {
       this.#remaking = false;
       this.#existing = true;
       const channel = await connection.channel();
-      await channel.prefetch(this.#nextPrefetch ?? prefetch, false);
+      this.#prefetch = this.#nextPrefetch ?? prefetch;
+      await channel.prefetch(this.#prefetch, false);
       if (!this.#wanted) return await closeQuietly(channel);
       this.#nextPrefetch = undefined;
       await this.#consume(channel);
@@ -127,6 +149,8 @@ export class AmqpConsumer implements QueueConsumer {
     });
     channel.on("close", () => this.#lost(number, reason ?? { kind: "connection-lost", detail: "the connection closed" }));
     this.#channel = { number, channel };
+    this.#dueTag = 0;
+    this.#ackedTag = 0;
     // Deliveries may come before the answer to consume.
     handler.opened(number);
     const onMessage = (message: ConsumeMessage | null): void => {
