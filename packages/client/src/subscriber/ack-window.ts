@@ -1,9 +1,9 @@
 import { Limits } from "@warren/protocol";
 
-/** So much of what may be un-acked may be received before acks are told at once. */
+/** With so much of what may be un-acked, acks are told at once. */
 const part = 8;
 
-/** How much came since the broker was last told what is done, beside what it sends before it waits. */
+/** How much was handed over and the broker was not told that it is done, beside what it sends before it waits. */
 export class AckWindow {
   readonly #maxEvents: number;
   readonly #maxBytes: number;
@@ -22,14 +22,15 @@ export class AckWindow {
     return this.#events >= this.#maxEvents || this.#bytes >= this.#maxBytes;
   }
 
-  received(events: number, bytes: number): void {
+  handedOver(events: number, bytes: number): void {
     this.#events += events;
     this.#bytes += bytes;
   }
 
-  /** What is done was told. */
-  acked(): void {
-    this.#events = 0;
-    this.#bytes = 0;
+  /** So many events were told to be done. Their bytes are taken to be those of any others. */
+  acked(events: number): void {
+    const left = Math.max(0, this.#events - events);
+    this.#bytes = left === 0 ? 0 : (this.#bytes * left) / this.#events;
+    this.#events = left;
   }
 }

@@ -1,21 +1,11 @@
-import {
-  backoffDelay,
-  isWarrenError,
-  readBatch,
-  Times,
-  WarrenError,
-  type Clock,
-  type ErrorCode,
-  type Offset,
-  type ReceivedBatch,
-  type Timer,
-} from "@warren/protocol";
+import { backoffDelay, isWarrenError, Times, WarrenError, type Clock, type ErrorCode, type Offset, type Timer } from "@warren/protocol";
 import type { Frame, Gap, Refused, SideFrame } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
 import { startSession, stepSession, type SessionEffect, type SessionInput, type SessionState } from "../machine/session-machine.ts";
 import { AckBuffer } from "./ack-buffer.ts";
 import { AckWindow } from "./ack-window.ts";
 import { EventQueue } from "./event-queue.ts";
+import { readReceived } from "./read-received.ts";
 import { runHandlers, type Handler, type RunOptions } from "./run-handlers.ts";
 import type { OpenStream, SubscriberStream } from "./stream.ts";
 import { SettleableEvent, type Settle, type SubscribedEvent } from "./subscribed-event.ts";
@@ -175,7 +165,7 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     this.#ackTimer = undefined;
     const done = this.#acks.take();
     if (done === undefined) return;
-    this.#window.acked();
+    this.#window.acked(done.ranges.reduce((sum, { first, last }) => sum + Number(last - first) + 1, 0));
     this.#step(done);
   }
 
@@ -331,14 +321,17 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
   async #batch(bytes: Uint8Array): Promise<void> {
     const batch = readReceived(bytes);
     const { firstOffset, count } = batch;
-    this.#window.received(count, bytes.length);
     const effects = this.#dispatch({ kind: "batch", firstOffset, count });
     const handOver = effects.find((effect) => effect.kind === "hand-over");
     if (handOver === undefined) return;
     const { moves } = this.#state;
+    this.#window.handedOver(count - handOver.from, bytes.length);
     const settle: Settle = {
       ack: (offset) => this.#ack(offset, moves),
-      park: (offset, failure) => void this.#dispatch({ kind: "failed", offset, moves, failure }),
+      park: (offset, failure) => {
+        this.#window.acked(1);
+        this.#dispatch({ kind: "failed", offset, moves, failure });
+      },
     };
     const events: SubscribedEvent[] = [];
     for (let index = handOver.from; index < count; index += 1) events.push(new SettleableEvent(batch, index, settle));
@@ -392,11 +385,4 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
       this.#ping();
     });
   }
-}
-
-function readReceived(bytes: Uint8Array): ReceivedBatch {
-  const batch = readBatch(bytes);
-  if (batch === undefined || batch.count === 0)
-    throw new WarrenError("TRANSPORT_UNAVAILABLE", "the broker sent events that cannot be read");
-  return batch;
 }
