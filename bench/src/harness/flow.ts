@@ -21,7 +21,7 @@ export interface Flow {
 /** Milliseconds since 1970 by the monotonic clock: the same in every thread. */
 export const nowMs = (): number => performance.timeOrigin + performance.now();
 
-const tickMs = 5;
+const tickMs = 1;
 /** An event of about 256 bytes on the wire. */
 const padding = "x".repeat(150);
 /** Places of what both threads see. */
@@ -58,7 +58,7 @@ function publish({ amqpUrl, exchange, eventsPerSecond }: FlowOptions, seen: Int3
       clearInterval(timer);
       return void publisher.drain();
     }
-    const due = Math.floor(((nowMs() - began) / 1000) * eventsPerSecond);
+    const due = Math.floor(((nowMs() - began) / 1000) * eventsPerSecond) + 1;
     const events = Array.from({ length: due - published }, (_, i) => {
       const n = published + i;
       return { type: "bench.event", source: "/bench", data: { n, at: began + (n * 1000) / eventsPerSecond, padding } };
