@@ -10,7 +10,7 @@ export const relay: PeerClient = {
   window: amqpQueues.window,
   create: () => Promise.resolve(),
   remove: () => Promise.resolve(),
-  openPublisher: (target) => amqpQueues.openPublisher(target, { name: given(target, "queue"), subscribers: [] }),
+  openPublisher: (target) => amqpQueues.openPublisher(target, { name: given(target, "queue"), subscribers: [], eventBytes: payloadBytes }),
   async openSubscribers(target, { subscribers }, take) {
     const session = connect(given(target, "relayUrl"));
     await Promise.all(subscribers.map((_, index) => read(session.request({ ":path": "/" }), index, take)));

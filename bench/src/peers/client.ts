@@ -5,6 +5,8 @@ export type Target = Readonly<Record<string, string>>;
 export interface Topic {
   readonly name: string;
   readonly subscribers: readonly string[];
+  /** Bytes of an event, on average: some clients can hold only so many bytes at once. */
+  readonly eventBytes: number;
 }
 
 /** Sends events to one system. */

@@ -16,6 +16,8 @@ export interface Contestant {
   readonly storesLater?: boolean;
   /** Only published to delivered, with so many subscribers. */
   readonly onlyThroughput?: number;
+  /** Takes no part in a quick run. */
+  readonly onlyFull?: boolean;
   /** Ours, and those for which there is a goal, take part in a quick run as well. */
   readonly throughput10: Often;
   readonly latency: Often;
@@ -54,6 +56,16 @@ export const contestants = {
     target: ({ nats }) => nats,
     durability: "nothing, as above",
     throughput10: "always",
+    latency: "not quick",
+    catchUp: "not quick",
+  },
+  jetStreamBatched: {
+    label: "NATS JetStream, hand-tuned, many messages acked at once",
+    client: "jetStreamBatched",
+    target: ({ nats }) => nats,
+    durability: "nothing, as above",
+    onlyFull: true,
+    throughput10: "not quick",
     latency: "not quick",
     catchUp: "not quick",
   },

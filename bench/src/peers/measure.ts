@@ -4,7 +4,7 @@ import { cpuByRole, cpuPerEvent, type CpuSeconds } from "../harness/cpu.ts";
 import type { Target, Topic } from "./client.ts";
 import { clients } from "./clients/index.ts";
 import type { ClientName } from "./clients/index.ts";
-import { numberIn, type PayloadKind } from "./payloads.ts";
+import { numberIn, Payloads, type PayloadKind } from "./payloads.ts";
 import type { Published } from "./publisher-process.ts";
 import type { Arrived } from "./subscriber-process.ts";
 
@@ -118,7 +118,8 @@ export class Stage {
   ): Promise<Result> {
     Stage.#topics += 1;
     const name = `bench-${Stage.#topics}`;
-    const topic = { name, subscribers: Array.from({ length: subscribers }, (_, i) => `${name}-s${i}`) };
+    const eventBytes = new Payloads(payload).meanBytes;
+    const topic = { name, eventBytes, subscribers: Array.from({ length: subscribers }, (_, i) => `${name}-s${i}`) };
     const where = { client: this.#contestant.client, target: this.#target, topic };
     await this.#subscribers.ask("create", where);
     await this.#open(topic, 0, timed);
@@ -148,13 +149,13 @@ export class Stage {
   }
 
   /** Watches the topic under another name; what it gives resolves when all has come: then it is stored. */
-  async #witness({ name }: Topic, total: number): Promise<() => Promise<void>> {
+  async #witness({ name, eventBytes }: Topic, total: number): Promise<() => Promise<void>> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const take = (_: number, payload: Uint8Array): void => {
       if (numberIn(payload) + 1 === total) resolve();
     };
     const began = machineMs();
-    const topic = { name, subscribers: [`${name}-witness-${Math.round(began)}`] };
+    const topic = { name, eventBytes, subscribers: [`${name}-witness-${Math.round(began)}`] };
     const subscribers = await clients[this.#contestant.client].openSubscribers(this.#target, topic, take);
     return async () => {
       await promise;

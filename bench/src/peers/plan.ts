@@ -51,7 +51,7 @@ const often = (when: Often, quick: boolean): boolean => when === "always" || !qu
 export const measures: Readonly<Record<MeasureName, Measure>> = {
   throughput1: {
     label: "1 subscriber",
-    takesPart: () => true,
+    takesPart: ({ onlyFull }, quick) => !(quick && onlyFull === true),
     run: (stage, { onlyThroughput = 1 }, { seconds, warmSeconds }) => stage.throughput(onlyThroughput, seconds, warmSeconds),
     headline: perSecond,
   },

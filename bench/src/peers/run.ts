@@ -13,6 +13,8 @@ export interface Run {
   /** Payloads of other sizes: published to delivered with one subscriber and with ten. */
   readonly others: readonly { readonly payload: PayloadKind; readonly subscribers: number; readonly results: Results<Throughput> }[];
   readonly failures: Readonly<Partial<Record<ContestantKey, string>>>;
+  /** Of other payloads: they take away no other figures. */
+  readonly otherFailures: readonly string[];
   /** Not measured when only some contestants are. */
   readonly limits: Limits | undefined;
 }
@@ -28,6 +30,7 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   const others = otherPayloads.flatMap((payload) =>
     [1, 10].map((subscribers) => ({ payload, subscribers, results: {} as Results<Throughput> })),
   );
+  const otherFailures: string[] = [];
   try {
     for (let round = 0; round < size.rounds; round += 1) {
       for (const name of Object.keys(measures) as readonly MeasureName[]) {
@@ -45,8 +48,11 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
     if (!quick) {
       for (const { payload, subscribers, results } of others) {
         for (const key of keys.filter((each) => measures.throughput10.takesPart(contestants[each], quick))) {
-          const result = await stages.measure(key, (stage) => stage.throughput(subscribers, size.seconds / 2, size.warmSeconds, payload));
-          if (result === undefined) continue;
+          const result = await stages.attempt(key, (stage) => stage.throughput(subscribers, size.seconds / 2, size.warmSeconds, payload));
+          if (typeof result === "string") {
+            otherFailures.push(`${contestants[key].label}, payload ${payload}, ${subscribers} subscribers: ${result}`);
+            continue;
+          }
           results[key] = [result];
           say(
             `payload ${payload}, ${subscribers} subscribers: ${contestants[key].label}: ${Math.round(result.perSecond).toLocaleString("en")}/s`,
@@ -62,7 +68,7 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   for (const results of [...Object.values(found), ...others.map((other) => other.results)]) {
     for (const key of Object.keys(failures) as readonly ContestantKey[]) delete results[key];
   }
-  return { found: found as Found, others: quick ? [] : others, failures, limits };
+  return { found: found as Found, others: quick ? [] : others, failures, otherFailures, limits };
 }
 
 /** The processes of each contestant: made once, so that what a language's compiler learns is kept for all rounds. */
@@ -80,14 +86,22 @@ class Stages {
   /** Undefined: it failed, now or before. */
   async measure<Result>(key: ContestantKey, run: (stage: Stage) => Promise<Result>): Promise<Result | undefined> {
     if (this.failures[key] !== undefined) return undefined;
+    const result = await this.attempt(key, run);
+    if (typeof result !== "string") return result;
+    this.failures[key] = result;
+    return undefined;
+  }
+
+  /** Resolves with why, when it failed; its processes are made anew then. */
+  async attempt<Result>(key: ContestantKey, run: (stage: Stage) => Promise<Result>): Promise<Result | string> {
     const stage = (this.#stages[key] ??= new Stage(contestants[key], contestants[key].target(this.#servers)));
     try {
       return await run(stage);
     } catch (error) {
-      this.failures[key] = error instanceof Error ? error.message : String(error);
       this.#say(`${contestants[key].label} failed: ${error instanceof Error ? `${error.stack} ${String(error.cause)}` : String(error)}`);
       await stage.stop();
-      return undefined;
+      delete this.#stages[key];
+      return error instanceof Error ? error.message : String(error);
     }
   }
 

@@ -1,16 +1,22 @@
 import type { PeerClient } from "../client.ts";
 import { relay } from "../../limits/relay-client.ts";
 import { amqpQueues } from "./amqp-queues.ts";
-import { jetStream, jetStreamTuned } from "./jetstream.ts";
+import { jetStream, jetStreamBatched, jetStreamTuned } from "./jetstream.ts";
 import { rabbitMqStream } from "./rabbitmq-stream.ts";
 import { redisStream } from "./redis-stream.ts";
 import { warren } from "./warren.ts";
 
 /** Clients by name: processes are told which to use. */
-export const clients = { warren, jetStream, jetStreamTuned, rabbitMqStream, amqpQueues, redisStream, relay } satisfies Record<
-  string,
-  PeerClient
->;
+export const clients = {
+  warren,
+  jetStream,
+  jetStreamTuned,
+  jetStreamBatched,
+  rabbitMqStream,
+  amqpQueues,
+  redisStream,
+  relay,
+} satisfies Record<string, PeerClient>;
 
 /** Name of a client. */
 export type ClientName = keyof typeof clients;

@@ -9,8 +9,15 @@ const maxUnacked = 20_000;
 /** NATS JetStream as its users call it: `publish()` concurrently, durable consumers, an ack for each message. */
 export const jetStream: PeerClient = client(AckPolicy.Explicit, publishOneByOne);
 
-/** NATS JetStream with one inbox of our own for all its acknowledgements, and acks for many messages at once. */
-export const jetStreamTuned: PeerClient = client(AckPolicy.All, publishToOneInbox);
+/** NATS JetStream with one inbox of our own for all its acknowledgements. */
+export const jetStreamTuned: PeerClient = client(AckPolicy.Explicit, publishToOneInbox);
+
+/** As before, and its consumers ack many messages at once. */
+export const jetStreamBatched: PeerClient = client(AckPolicy.All, publishToOneInbox);
+
+/** What may be under way to one consumer: a server that cannot send 64 MiB at once to a connection closes it. */
+const messagesUnderWay = (most: number, { eventBytes }: Topic): number =>
+  Math.max(10, Math.min(most, Math.floor((2 * 1024 * 1024) / eventBytes)));
 
 function client(
   ackPolicy: AckPolicy,
@@ -84,11 +91,12 @@ type Taking = (
   take: (subscriber: number, payload: Uint8Array) => void,
 ) => Promise<() => Promise<void>>;
 
-const takeAckingEach: Taking = async (connection, { name, subscribers }, take) => {
+const takeAckingEach: Taking = async (connection, topic, take) => {
+  const { name, subscribers } = topic;
   const stream = jetstream(connection);
   const opened = await Promise.all(
     subscribers.map(async (durable, index) => {
-      const messages = await (await stream.consumers.get(name, durable)).consume({ max_messages: 2_000 });
+      const messages = await (await stream.consumers.get(name, durable)).consume({ max_messages: messagesUnderWay(2_000, topic) });
       const taking = (async () => {
         for await (const message of messages) {
           take(index, message.data);
@@ -108,7 +116,8 @@ const takeAckingEach: Taking = async (connection, { name, subscribers }, take) =
 
 const ackEvery = 200;
 
-const takeAckingMany: Taking = async (connection, { name, subscribers }, take) => {
+const takeAckingMany: Taking = async (connection, topic, take) => {
+  const { name, subscribers } = topic;
   const stream = jetstream(connection);
   const opened = await Promise.all(
     subscribers.map(async (durable, index) => {
@@ -122,7 +131,9 @@ const takeAckingMany: Taking = async (connection, { name, subscribers }, take) =
         unacked = 0;
         message.ack();
       };
-      const messages = await (await stream.consumers.get(name, durable)).consume({ max_messages: 5_000, callback });
+      const messages = await (
+        await stream.consumers.get(name, durable)
+      ).consume({ max_messages: messagesUnderWay(5_000, topic), callback });
       return { messages, ack: () => last?.ack() };
     }),
   );

@@ -10,6 +10,7 @@ const open = (target: Target): Promise<Client> =>
   connect({ hostname: "127.0.0.1", port: Number(given(target, "streamPort")), username: "guest", password: "guest", vhost: "/" });
 
 const storeEvery = 1_000;
+const chunkBytes = 256 * 1024;
 
 /** RabbitMQ streams with their own client and protocol; a consumer stores its offset on the server every 1 000 messages. */
 export const rabbitMqStream: PeerClient = {
@@ -24,9 +25,11 @@ export const rabbitMqStream: PeerClient = {
     await client.deleteStream({ stream: name });
     await client.close();
   },
-  async openPublisher(target, { name }) {
+  async openPublisher(target, { name, eventBytes }) {
     const client = await open(target);
-    const publisher = await client.declarePublisher({ stream: name });
+    // Events that are sent together must fit into a frame of 1 MiB, or the client throws; 100 is its default.
+    const maxChunkLength = Math.max(1, Math.min(100, Math.floor(chunkBytes / eventBytes)));
+    const publisher = await client.declarePublisher({ stream: name, maxChunkLength });
     const waiting = new Fifo<(error?: Error) => void>();
     publisher.on("publish_confirm", (error, ids) => {
       for (const _ of ids) waiting.take()?.(error === null ? undefined : new Error(`error ${error} of RabbitMQ`));
