@@ -3,7 +3,7 @@ import { decodedToSend, eventEndsOf, must, WarrenError, type EncodedBatch } from
 import { EventBatchSchema, SubscribeResponseSchema } from "@warren/protocol/v1";
 import type { Frame } from "@warren/receiver-core";
 import { describe, expect, test } from "vitest";
-import { batchMessage } from "./batch-message.ts";
+import { BatchMessages } from "./batch-message.ts";
 import { frameToResponse } from "./frame-to-response.ts";
 
 const bytes = toBinary(
@@ -35,10 +35,22 @@ describe("a frame", () => {
     [1, 3],
     [2, 3],
   ])("of events %i to %i, written past Connect, is the same message", (from, to) => {
-    const { head, events } = batchMessage(batch, from, to);
+    const messages = new BatchMessages();
+    const envelope = messages.encode(batch, from, to);
+    expect(messages.encode(batch, from, to)).toBe(envelope);
     const sent = toBinary(SubscribeResponseSchema, frameToResponse({ kind: "batch", batch, from, to }, "proto"));
-    expect(Buffer.concat([head, events]).equals(sent)).toBe(true);
-    expect(events.buffer).toBe(batch.bytes.buffer);
+    const prefix = Buffer.alloc(5);
+    prefix.writeUInt32BE(sent.length, 1);
+    expect(Buffer.concat(envelope)).toEqual(Buffer.concat([prefix, sent]));
+  });
+
+  test("of many events, written past Connect, shares their bytes", () => {
+    const large = toBinary(
+      EventBatchSchema,
+      create(EventBatchSchema, { events: [{ id: "a", source: "/s", type: "t", body: { case: "text", value: "x".repeat(20_000) } }] }),
+    );
+    const [, events] = new BatchMessages().encode({ ...batch, count: 1, bytes: large, eventEnds: Uint32Array.of(large.length) }, 0, 1);
+    expect(events?.buffer).toBe(large.buffer);
   });
 
   test.each<[Frame, string, unknown]>([

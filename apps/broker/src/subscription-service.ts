@@ -1,9 +1,9 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { isWarrenError, WarrenError, type Clock, type Codec, type Logger } from "@warren/protocol";
 import type { AckRequest, ParkRequest, SubscribeRequest, SubscribeResponse, SubscriptionService } from "@warren/protocol/v1";
-import type { AckCommand, ParkCommand, Session, Subscriptions } from "@warren/receiver-core";
+import type { AckCommand, Frame, ParkCommand, Session, Subscriptions } from "@warren/receiver-core";
 import { guardStream, hangUp, isMalformed, streamWriter } from "@warren/service";
-import { batchMessage } from "./batch-message.ts";
+import { BatchMessages } from "./batch-message.ts";
 import { cutWhenStuck } from "./cut-when-stuck.ts";
 import { frameToResponse, toSettled } from "./frame-to-response.ts";
 import { toNewSubscription } from "./open-request.ts";
@@ -19,6 +19,7 @@ export interface SubscriptionServiceDeps {
 /** Subscribe, Follow, Ack and Park. */
 export function subscriptionService(deps: SubscriptionServiceDeps): ServiceImpl<typeof SubscriptionService> {
   const { subscriptions, exchange, clock, logger } = deps;
+  const messages = new BatchMessages();
   return {
     async *subscribe(requests, context) {
       const commands = requests[Symbol.asyncIterator]();
@@ -32,12 +33,12 @@ export function subscriptionService(deps: SubscriptionServiceDeps): ServiceImpl<
         failure = error;
         session.stop("failed");
       });
-      yield* responses(session, context, clock);
+      yield* responses(session, context, clock, messages);
       if (failure !== undefined) throw failure;
     },
     async *follow({ open }, context) {
       const session = subscriptions.newSubscription(toNewSubscription(open, exchange, clock.wallMs()));
-      yield* responses(session, context, clock);
+      yield* responses(session, context, clock, messages);
     },
     async ack(request, { signal }) {
       return toSettled(await subscriptions.ack(request.sessionId, toAck(request), { signal }));
@@ -54,24 +55,41 @@ function codecOf(headers: Headers): Codec {
 }
 
 /** One frame per wish of the stream: back-pressure reaches the consumer's machine. */
-async function* responses(session: Session, context: HandlerContext, clock: Clock): AsyncGenerator<SubscribeResponse> {
+async function* responses(
+  session: Session,
+  context: HandlerContext,
+  clock: Clock,
+  messages: BatchMessages,
+): AsyncGenerator<SubscribeResponse> {
   const codec = codecOf(context.requestHeader);
-  const frames = guardStream(session.frames(), context.signal);
-  const writer = context.values.get(streamWriter);
+  const frames = guardStream(unwritten(session, context, codec, messages), context.signal);
   const stopWatching = cutWhenStuck(session, clock, context.values.get(hangUp));
   try {
-    for await (const frame of frames) {
-      if (frame.kind === "batch" && codec === "proto" && writer.ready) {
-        const { head, events } = batchMessage(frame.batch, frame.from, frame.to);
-        await writer.write(head, events);
-      } else {
-        yield frameToResponse(frame, codec);
-      }
-    }
+    for await (const frame of frames) yield frameToResponse(frame, codec);
   } finally {
     session.stop("stream-ended");
     stopWatching();
   }
+}
+
+/** Frames that Connect is to write: batches in the binary codec are written past it, and not among them. Asking for the next one asks for frames until there is one. */
+function unwritten(session: Session, context: HandlerContext, codec: Codec, messages: BatchMessages): AsyncIterableIterator<Frame> {
+  const frames = session.frames();
+  const writer = context.values.get(streamWriter);
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      for (;;) {
+        const next = await frames.next();
+        if (next.done === true || next.value.kind !== "batch" || codec !== "proto" || !writer.ready) return next;
+        const { batch, from, to } = next.value;
+        await writer.write(messages.encode(batch, from, to));
+      }
+    },
+    return: () => frames.return?.() ?? Promise.resolve({ done: true, value: undefined }),
+  };
 }
 
 /** Carries out the subscriber's commands until it ends its side; then the session ends too. */

@@ -355,8 +355,8 @@ export class Receiver implements Leased {
   }
 
   #stored(): void {
-    const { head, first } = this.#writer.tail;
-    this.#toAwake((consumer) => consumer.dispatch({ kind: "stored", head, tailFirst: first }));
+    const { head, first, newest } = this.#writer.tail;
+    this.#toAwake((consumer) => consumer.dispatch({ kind: "stored", head, tailFirst: first, newest }));
   }
 
   #toAwake(run: (consumer: Consumer) => void): void {

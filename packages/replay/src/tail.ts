@@ -29,6 +29,11 @@ export class Tail {
     return this.#segments[0]?.firstOffset ?? this.#head + 1n;
   }
 
+  /** The last segment held. */
+  get newest(): EncodedBatch | undefined {
+    return this.#segments.at(-1);
+  }
+
   /** Adds the segment that follows the head; the oldest ones above the budget go, of this tail or of others. */
   push(segment: EncodedBatch): void {
     assert(segment.firstOffset === this.#head + 1n, `segment ${segment.firstOffset} does not follow head ${this.#head}`);

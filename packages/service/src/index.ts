@@ -17,5 +17,5 @@ export { createMetrics, type Metrics, type Observation } from "./metrics.ts";
 export { runService, type Runnable } from "./run-service.ts";
 export type { AnyRequest, AnyResponse, PlainHttpOptions } from "./plain-http.ts";
 export { pause, waitForStore, type WaitDeps } from "./wait-for-store.ts";
-export { streamWriter, type StreamWriter } from "./stream-writer.ts";
+export { streamWriter, toEnvelope, type Envelope, type StreamWriter } from "./stream-writer.ts";
 export { startServer, type RunningServer, type ServerOptions } from "./server.ts";

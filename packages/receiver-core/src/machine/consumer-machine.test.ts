@@ -17,8 +17,23 @@ describe("stepConsumer()", () => {
     expect(driver.do(segments(segment(5n, 2)))).toEqual(["batch 5-6"]);
     expect(driver.do(pull)).toEqual(["caught-up 6"]);
     expect(driver.do(pull)).toEqual([]);
-    expect(driver.do({ kind: "stored", head: 7n, tailFirst: 5n })).toEqual(["read-tail 7"]);
+    expect(driver.do({ kind: "stored", head: 7n, tailFirst: 5n, newest: undefined })).toEqual(["read-tail 7"]);
     expect(driver.do(segments(segment(7n, 1)))).toEqual(["batch 7-7"]);
+  });
+
+  test("who waits for the newest segment has it at once, unless it lacks what comes next, or may not be sent", () => {
+    const live = new Driver().awake({ head: 0n, tailFirst: 1n }, { maxInFlight: 3 });
+    expect(live.do(pull, pull)).toEqual(["caught-up 0"]);
+    expect(live.do({ kind: "stored", head: 2n, tailFirst: 1n, newest: segment(1n, 2) })).toEqual(["batch 1-2"]);
+    // Not asked for; then there is more than the newest.
+    expect(live.do({ kind: "stored", head: 4n, tailFirst: 1n, newest: segment(3n, 2) })).toEqual([]);
+    expect(live.do({ kind: "stored", head: 6n, tailFirst: 1n, newest: segment(5n, 2) }, pull)).toEqual(["read-tail 3"]);
+    expect(live.do(segments(segment(3n, 2)))).toEqual(["batch 3-3"]);
+    // Nothing may be under way any more: it is not kept either.
+    expect(live.do(pull, { kind: "stored", head: 8n, tailFirst: 1n, newest: segment(4n, 5) })).toEqual([]);
+    expect(live.state.awake?.buffer).toHaveLength(1);
+    expect(live.do(ack(3n))).toEqual(["save 3 as 1", "batch 4-4"]);
+    expect(live.do(pull)).toEqual(["read-tail 5"]);
   });
 
   test("I1: sends each offset once, in order, whatever a chunk holds", () => {
@@ -37,7 +52,7 @@ describe("stepConsumer()", () => {
     expect(driver.do(segments(segment(1n, 2), segment(3n, 2)))).toEqual(["batch 1-2"]);
     expect(driver.do(pull)).toEqual(["caught-up 2"]);
     expect(driver.do(pull)).toEqual([]);
-    expect(driver.do({ kind: "stored", head: 4n, tailFirst: 3n })).toEqual(["read-tail 3"]);
+    expect(driver.do({ kind: "stored", head: 4n, tailFirst: 3n, newest: undefined })).toEqual(["read-tail 3"]);
     // Nor the rest of a segment that reaches over it.
     const cut = new Driver().awake({ head: 3n, tailFirst: 4n });
     cut.do(pull);
@@ -48,7 +63,7 @@ describe("stepConsumer()", () => {
     const driver = new Driver().awake({ head: 9n, tailFirst: 10n });
     driver.do(pull);
     expect(driver.do(segments(segment(1n, 3), segment(4n, 3)))).toEqual(["batch 1-3", "read-log after 6"]);
-    expect(driver.do({ kind: "stored", head: 10n, tailFirst: 10n }, { kind: "ping", sessionId: "s" })).toEqual([]);
+    expect(driver.do({ kind: "stored", head: 10n, tailFirst: 10n, newest: undefined }, { kind: "ping", sessionId: "s" })).toEqual([]);
     expect(driver.do(pull)).toEqual(["batch 4-6"]);
   });
 
@@ -172,7 +187,7 @@ describe("stepConsumer()", () => {
     const driver = new Driver().awake({ head: 2n, tailFirst: 1n });
     expect(driver.do(pull, segments(segment(1n, 2)))).toEqual(["read-tail 1", "batch 1-2"]);
     expect(driver.do(pull, pull)).toEqual(["caught-up 2"]);
-    expect(driver.do({ kind: "stored", head: 9n, tailFirst: 6n })).toEqual(["fell-behind 2"]);
+    expect(driver.do({ kind: "stored", head: 9n, tailFirst: 6n, newest: undefined })).toEqual(["fell-behind 2"]);
     expect(driver.do(pull, segments(segment(3n, 7)), pull)).toEqual(["read-log after 2", "batch 3-9", "caught-up 9"]);
   });
 

@@ -1,4 +1,4 @@
-import { covers, Limits, raiseMark, settle, Times, WarrenError, type OffsetRange } from "@warren/protocol";
+import { covers, lastOffsetOf, Limits, raiseMark, settle, Times, WarrenError, type EncodedBatch, type OffsetRange } from "@warren/protocol";
 import type { LogGap } from "@warren/event-store";
 import type { StopReason } from "../subscription.ts";
 import {
@@ -69,7 +69,7 @@ function stepAwake(state: ConsumerState, input: AwakeInput, now: number): Consum
       return merge(state, auto, flow({ ...auto.awake, pulling: true }, now));
     }
     case "stored":
-      return merge(state, flow({ ...awake, head: input.head, tailFirst: input.tailFirst }, now));
+      return merge(state, stored({ ...awake, head: input.head, tailFirst: input.tailFirst }, input.newest, now));
     case "segments":
       return merge(state, flow({ ...awake, reading: false, readAttempt: 0, buffer: [...awake.buffer, ...input.segments] }, now));
     case "pruned": {
@@ -130,6 +130,14 @@ function stepAwake(state: ConsumerState, input: AwakeInput, now: number): Consum
       if (input.token !== awake.token || awake.session.ackMode === "auto") return { state, effects: [] };
       return merge(state, emit({ ...awake, saved: input.settled }, { kind: "acked", settled: input.settled, deliveryIds: [] }, now));
   }
+}
+
+/** Who waits for the newest segment has it at once. What cannot be sent now is not kept: the tail has it. */
+function stored(awake: Awake, newest: EncodedBatch | undefined, now: number): FlowStep {
+  const waits = awake.pulling && !awake.reading && awake.buffer.length === 0;
+  if (newest === undefined || !waits || newest.firstOffset > awake.next || lastOffsetOf(newest) < awake.next) return flow(awake, now);
+  const step = flow({ ...awake, buffer: [newest] }, now);
+  return step.awake.pulling ? { ...step, awake: { ...step.awake, buffer: [] } } : step;
 }
 
 function ack(state: ConsumerState, awake: Awake, input: Extract<ConsumerInput, { kind: "ack" }>, now: number): ConsumerStep {

@@ -117,7 +117,8 @@ export type ConsumerInput =
   | { readonly kind: "claim-due" }
   /** The stream asks for its next frame: the one before was handed over. */
   | { readonly kind: "pull"; readonly sessionId: string }
-  | { readonly kind: "stored"; readonly head: Offset; readonly tailFirst: Offset }
+  /** The head moved, or the tail was shortened. `newest`: the last segment of the tail, so that who waits for it need not ask for it. */
+  | { readonly kind: "stored"; readonly head: Offset; readonly tailFirst: Offset; readonly newest: EncodedBatch | undefined }
   | { readonly kind: "segments"; readonly sessionId: string; readonly segments: readonly EncodedBatch[] }
   | { readonly kind: "pruned"; readonly sessionId: string; readonly gap: PrunedGap }
   | { readonly kind: "read-failed"; readonly sessionId: string; readonly error: WarrenError }

@@ -85,7 +85,7 @@ describe("pausing", () => {
     const driver = new Driver().awake({ head: 4n, tailFirst: 1n });
     driver.do(pull, segments(segment(1n, 2)));
     expect(driver.do({ kind: "paused", reason: "by hand" })).toEqual(["paused s"]);
-    expect(driver.do(pull, { kind: "stored", head: 5n, tailFirst: 1n })).toEqual([]);
+    expect(driver.do(pull, { kind: "stored", head: 5n, tailFirst: 1n, newest: undefined })).toEqual([]);
     expect(driver.do(ack(1n))).toEqual(["save 1 as 1"]);
     expect(driver.do({ kind: "resumed" })).toEqual(["resumed s"]);
     expect(driver.do(pull)).toEqual(["read-tail 3"]);

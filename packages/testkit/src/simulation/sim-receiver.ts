@@ -372,7 +372,8 @@ export class SimReceiver {
   }
 
   #stored(): void {
-    for (const name of this.names.values()) name.input({ kind: "stored", head: this.tail.head, tailFirst: this.tail.first });
+    const { head, first, newest } = this.tail;
+    for (const name of this.names.values()) name.input({ kind: "stored", head, tailFirst: first, newest });
   }
 
   describe(): string {
