@@ -10,13 +10,14 @@ const bytes = toBinary(
   EventBatchSchema,
   create(EventBatchSchema, { events: ["a", "b", "c"].map((id) => ({ id, source: "/s", type: "t" })) }),
 );
-const batch: EncodedBatch = {
+const small: EncodedBatch = {
   firstOffset: 5n,
   count: 3,
   bytes,
   eventEnds: must(eventEndsOf(bytes), "the pack is sound"),
   recordedAt: 1_000,
 };
+const batch = small;
 
 describe("a frame", () => {
   test.each(["proto", "json"] as const)("of events begins where the consumer is, in %s", (codec) => {
@@ -31,18 +32,23 @@ describe("a frame", () => {
   });
 
   test.each([
-    [0, 3],
-    [1, 3],
-    [2, 3],
-  ])("of events %i to %i, written past Connect, is the same message", (from, to) => {
-    const messages = new BatchMessages();
-    const envelope = messages.encode(batch, from, to);
-    expect(messages.encode(batch, from, to)).toBe(envelope);
-    const sent = toBinary(SubscribeResponseSchema, frameToResponse({ kind: "batch", batch, from, to }, "proto"));
-    const prefix = Buffer.alloc(5);
-    prefix.writeUInt32BE(sent.length, 1);
-    expect(Buffer.concat(envelope)).toEqual(Buffer.concat([prefix, sent]));
-  });
+    [5n, 1_000, 0, 3],
+    [5n, 1_790_000_000_123, 1, 3],
+    [300n, 0, 2, 3],
+    [2n ** 53n - 10n, 253_402_300_799_999, 1, 2],
+  ])(
+    "that begins at %i, stored at %i, of events %i to %i, written past Connect, is the same message",
+    (firstOffset, recordedAt, from, to) => {
+      const batch = { ...small, firstOffset, recordedAt };
+      const messages = new BatchMessages();
+      const envelope = messages.encode(batch, from, to);
+      expect(messages.encode(batch, from, to)).toBe(envelope);
+      const sent = toBinary(SubscribeResponseSchema, frameToResponse({ kind: "batch", batch, from, to }, "proto"));
+      const prefix = Buffer.alloc(5);
+      prefix.writeUInt32BE(sent.length, 1);
+      expect(Buffer.concat(envelope)).toEqual(Buffer.concat([prefix, sent]));
+    },
+  );
 
   test("of many events, written past Connect, shares their bytes", () => {
     const large = toBinary(
