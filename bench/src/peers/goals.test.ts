@@ -16,7 +16,10 @@ const found: Found = {
   latency10: {},
 };
 const limits: Limits = {
-  packs: new Map([[200, { perSecond: 900, cpu: {} }]]),
+  packs: new Map([
+    [1, { perSecond: 20, cpu: {} }],
+    [200, { perSecond: 900, cpu: {} }],
+  ]),
   appends: new Map([
     [500, { perSecond: 250, cpu: {} }],
     [2_000, { perSecond: 300, cpu: {} }],
@@ -47,6 +50,6 @@ test("a missed goal is out of reach when it asks for more than the slowest part 
   expect(rows).toEqual([
     ["published to delivered, 1 subscriber", "400/s", "300/s", "appends", "out of reach"],
     ["p99, 1 subscriber", "6.0 ms", "7.0 ms", "the relay", "out of reach"],
-    ["one event per AMQP message", "38/s", "-", "-", "not bounded here"],
+    ["one event per AMQP message", "38/s", "20/s", "packs of 1", "out of reach"],
   ]);
 });

@@ -62,21 +62,19 @@ export function compare(found: Found): readonly Comparison[] {
   };
   const all = compared.flatMap((each, index) =>
     contestantKeys.flatMap((peer): readonly Comparison[] => {
-      if (peer === "warren" || !measures.latency10.takesPart(contestants[peer], false)) return [];
+      if (contestants[peer].client === "warren" || !measures.latency10.takesPart(contestants[peer], false)) return [];
       const result = against("warren", peer, each);
       if (result === undefined) return [];
       return [{ ...result, measure: each.name, against: contestants[peer].label, goal: goals[index]?.[peer], better: each.better }];
     }),
   );
-  const bare = {
-    quorumQueues: "bare amqplib, one queue (ours has a second one, for the archive)",
-    bareTwoQueues: "bare amqplib, two queues as ours has",
-  };
-  const unpacked = (Object.entries(bare) as [ContestantKey, string][]).flatMap(([peer, label]): readonly Comparison[] => {
-    const result = against("warrenUnpacked", peer, throughput);
-    return result === undefined
-      ? []
-      : [{ ...result, measure: "one event per AMQP message", against: label, goal: unpackedGoal, better: "more" }];
-  });
-  return [...all, ...unpacked];
+  const bare = against("warrenUnpacked", "quorumQueues", throughput);
+  if (bare === undefined) return all;
+  const unpacked = {
+    measure: "one event per AMQP message",
+    against: "bare amqplib, nothing stored",
+    goal: unpackedGoal,
+    better: "more",
+  } as const;
+  return [...all, { ...bare, ...unpacked }];
 }

@@ -10,7 +10,9 @@ import type { Target } from "./client.ts";
 
 /** All systems, each on servers of its own, started. */
 export interface Servers {
+  /** Without an archive: events are stored once, as the peers do. */
   readonly warren: Target;
+  readonly warrenArchived: Target;
   readonly nats: Target;
   readonly redisAlways: Target;
   readonly redisEverysec: Target;
@@ -35,7 +37,7 @@ export function installPeers(say: (line: string) => void): void {
   installDebian(missing);
 }
 
-/** Starts ours (broker and archiver as processes, with a RabbitMQ and a PostgreSQL) and its peers, all on free ports. Takes about 20 seconds. */
+/** Starts ours (a broker, and a broker with an archiver, each with a RabbitMQ and a PostgreSQL) and its peers, all on free ports. Takes about 20 seconds. */
 export async function startServers(say: (line: string) => void): Promise<Servers> {
   installPeers(say);
   const main = fileURLToPath(new URL("../../../apps/cli/dist/main.js", import.meta.url));
@@ -55,6 +57,7 @@ export async function startServers(say: (line: string) => void): Promise<Servers
     await Promise.all(started.splice(0).map((server) => server.stop()));
   };
   const results = await Promise.allSettled([
+    start(() => startRealSystem(main, say, { archive: false })),
     start(() => startRealSystem(main, say)),
     start(() => startRabbitMq({ plugins: ["rabbitmq_stream"], config: stream })),
     start(startNats),
@@ -62,9 +65,10 @@ export async function startServers(say: (line: string) => void): Promise<Servers
     start(() => startRedis("everysec")),
   ]);
   const failed = results.find((result) => result.status === "rejected");
-  const [warren, rabbitMq, nats, redisAlways, redisEverysec] = results.map((result) =>
+  const [warren, warrenArchived, rabbitMq, nats, redisAlways, redisEverysec] = results.map((result) =>
     result.status === "fulfilled" ? result.value : undefined,
   ) as unknown as [
+    Awaited<ReturnType<typeof startRealSystem>>,
     Awaited<ReturnType<typeof startRealSystem>>,
     Awaited<ReturnType<typeof startRabbitMq>>,
     PeerServer,
@@ -76,13 +80,18 @@ export async function startServers(say: (line: string) => void): Promise<Servers
     throw failed.reason;
   }
   return {
-    warren: { amqpUrl: warren.amqpUrl, exchange: warren.exchange, brokerUrl: warren.brokerUrl },
+    warren: targetOf(warren),
+    warrenArchived: targetOf(warrenArchived),
     nats: { nats: `127.0.0.1:${nats.port}` },
     redisAlways: { redisPort: String(redisAlways.port) },
     redisEverysec: { redisPort: String(redisEverysec.port) },
     rabbitMq: { amqp: rabbitMq.url, streamPort: String(streamPort) },
     stop,
   };
+}
+
+function targetOf({ amqpUrl, exchange, brokerUrl }: Awaited<ReturnType<typeof startRealSystem>>): Target {
+  return { amqpUrl, exchange, brokerUrl };
 }
 
 /** Tries three times: between finding a free port and taking it another program may have taken it. */
