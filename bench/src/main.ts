@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { append } from "./append.ts";
 import { archive } from "./archive.ts";
 import { cores } from "./cores.ts";
+import { fanout } from "./fanout.ts";
 import { growth } from "./growth.ts";
 import { chartsSvg } from "./harness/chart.ts";
 import { lookAtMachine, machineLine, versionsOf } from "./harness/machine.ts";
@@ -26,6 +27,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   publish,
   append,
   read,
+  fanout,
   growth,
   tables,
   archive,
