@@ -4,11 +4,12 @@ import { amqpQueues } from "./amqp-queues.ts";
 import { jetStream, jetStreamBatched, jetStreamTuned } from "./jetstream.ts";
 import { rabbitMqStream } from "./rabbitmq-stream.ts";
 import { redisStream } from "./redis-stream.ts";
-import { warren } from "./warren.ts";
+import { warren, warrenForeign } from "./warren.ts";
 
 /** Clients by name: processes are told which to use. */
 export const clients = {
   warren,
+  warrenForeign,
   jetStream,
   jetStreamTuned,
   jetStreamBatched,

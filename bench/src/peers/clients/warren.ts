@@ -1,3 +1,4 @@
+import { connect } from "amqplib";
 import { createPublisher, createSubscriber, type Subscription } from "@warren/client";
 import { given, type PeerClient } from "../client.ts";
 
@@ -35,6 +36,24 @@ export const warren: PeerClient = {
         await subscriber.close();
         await Promise.all(running);
       },
+    };
+  },
+};
+
+/** The same behind a sender that knows nothing of Warren: plain messages, with no id of their own, by amqplib. */
+export const warrenForeign: PeerClient = {
+  ...warren,
+  // As bare queues of RabbitMQ have it.
+  window: 2_000,
+  async openPublisher(target, { name }) {
+    const [model, exchange] = [await connect(given(target, "amqpUrl")), given(target, "exchange")];
+    const channel = await model.createConfirmChannel();
+    const options = { persistent: true, contentType: "application/octet-stream" };
+    return {
+      send(payload, settle) {
+        channel.publish(exchange, name, payload, options, (error) => settle(error ?? undefined));
+      },
+      close: () => model.close(),
     };
   },
 };
