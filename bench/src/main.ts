@@ -58,6 +58,8 @@ if (chosen.length === 0 || chosen.some(([, scenario]) => scenario === undefined)
 
 const began = performance.now();
 const say = (line: string): void => void process.stderr.write(`[bench ${((performance.now() - began) / 1000).toFixed(1)} s] ${line}\n`);
+// Interrupted, it leaves nothing running: what was started ends when we exit.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 useInstalledPostgres(say);
 const machine = lookAtMachine();
 const reports: Record<string, Report> = {};

@@ -104,7 +104,6 @@ function endWithUs(child: ChildProcess): void {
   const kill = (): void => void child.kill("SIGKILL");
   process.once("exit", kill);
   child.once("exit", () => process.off("exit", kill));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) if (process.listenerCount(signal) === 0) process.once(signal, () => process.exit(1));
 }
 
 function end(child: ChildProcess): Promise<void> {

@@ -54,6 +54,10 @@ export async function startRealSystem(
       ...more,
     };
     const child = spawn(process.execPath, [main, "serve", app], { env, stdio: ["ignore", "ignore", "inherit"] });
+    // Whoever started it may end without having stopped it.
+    const kill = (): void => void child.kill("SIGKILL");
+    process.once("exit", kill);
+    child.once("exit", () => process.off("exit", kill));
     // Not "ready": a broker waits for the exchange, a new archiver makes it.
     while (!(await answers(`${url}/startupz`))) {
       if (child.exitCode !== null) throw new Error(`${app} ended with ${child.exitCode}`);
