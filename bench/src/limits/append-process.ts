@@ -12,9 +12,8 @@ answer({
     const client = new Client({ connectionString: url });
     await client.connect();
     await client.query("drop table if exists limit_segments, limit_keys");
-    await client.query(
-      "create table limit_segments (n bigint generated always as identity primary key, events int, bytes bytea storage external)",
-    );
+    await client.query("create table limit_segments (n bigint generated always as identity primary key, events int, bytes bytea)");
+    await client.query("alter table limit_segments alter column bytes set storage external");
     await client.query("create table limit_keys (key uuid primary key)");
     await client.end();
   },
