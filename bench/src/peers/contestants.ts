@@ -66,7 +66,7 @@ export const contestants = {
     catchUp: "not quick",
   },
   jetStreamBatched: {
-    label: "NATS JetStream, hand-tuned, many messages acked at once",
+    label: "NATS JetStream, hand-tuned, batched acks",
     client: "jetStreamBatched",
     target: ({ nats }) => nats,
     durability: "nothing, as above",
