@@ -23,7 +23,8 @@ export async function fanout({ quick, say }: ScenarioOptions): Promise<Report> {
   const stage = new Stage({ client: "warren", storesLater: true }, { amqpUrl, exchange, brokerUrl });
   try {
     const results = await takeTurns(names, rounds, async (name, round) => {
-      const result = await stage.throughput(Number(name), seconds, 0.5);
+      // What is published to warm up goes to all of them.
+      const result = await stage.throughput(Number(name), seconds, Math.min(0.5, 10 / Number(name)));
       say(
         `round ${round + 1}/${rounds}, ${name} names: ${count(result.perSecond)} events/s, ${count(result.perSecond * Number(name))} deliveries/s`,
       );
