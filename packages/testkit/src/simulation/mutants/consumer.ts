@@ -77,11 +77,6 @@ export const consumer = mutantsOf("packages/receiver-core/dist/machine/consumer-
     find: `return merge(state, stored({ ...awake, head: input.head, tailFirst: input.tailFirst }, input.newest, now));`,
     replace: `return awake.reading ? { state, effects: [] } : merge(state, stored({ ...awake, head: input.head, tailFirst: input.tailFirst }, input.newest, now));`,
   },
-  "newest-before-next": {
-    bug: "the newest segment is sent to who waits for an earlier one",
-    find: `newest.firstOffset > awake.next ||`,
-    replace: ``,
-  },
   "retry-not-noticed": {
     bug: "parked events that an operator has retried are not looked for",
     find: `return merge(state, flow({ ...awake, sides: { ...awake.sides, more: true } }, now));`,
