@@ -29,11 +29,13 @@ describe("stepConsumer()", () => {
     expect(live.do({ kind: "stored", head: 4n, tailFirst: 1n, newest: segment(3n, 2) })).toEqual([]);
     expect(live.do({ kind: "stored", head: 6n, tailFirst: 1n, newest: segment(5n, 2) }, pull)).toEqual(["read-tail 3"]);
     expect(live.do(segments(segment(3n, 2)))).toEqual(["batch 3-3"]);
-    // Nothing may be under way any more: it is not kept either.
-    expect(live.do(pull, { kind: "stored", head: 8n, tailFirst: 1n, newest: segment(4n, 5) })).toEqual([]);
-    expect(live.state.awake?.buffer).toHaveLength(1);
-    expect(live.do(ack(3n))).toEqual(["save 3 as 1", "batch 4-4"]);
-    expect(live.do(pull)).toEqual(["read-tail 5"]);
+    expect(live.do(ack(3n), pull)).toEqual(["save 3 as 1", "batch 4-4"]);
+    // Nothing more may be under way: it is not kept for later either.
+    const full = new Driver().awake({ head: 0n, tailFirst: 1n }, { maxInFlight: 2 });
+    full.do(pull, pull, { kind: "stored", head: 2n, tailFirst: 1n, newest: segment(1n, 2) });
+    expect(full.do(pull, { kind: "stored", head: 4n, tailFirst: 1n, newest: segment(3n, 2) })).toEqual([]);
+    expect(full.state.awake?.buffer).toEqual([]);
+    expect(full.do(ack(2n))).toEqual(["save 2 as 1", "read-tail 3"]);
   });
 
   test("I1: sends each offset once, in order, whatever a chunk holds", () => {
@@ -72,11 +74,20 @@ describe("stepConsumer()", () => {
     driver.do(pull);
     const chunk = [segment(1n, 2), segment(3n, 2), segment(5n, 2), segment(7n, 2), segment(9n, 2)];
     expect(driver.do(segments(...chunk), pull)).toEqual(["batch 1-2", "batch 3-4"]);
-    // Half of it is sent: one read, not one for each frame.
-    expect(driver.do(pull)).toEqual(["batch 5-6", "read-log after 10"]);
-    expect(driver.do(pull, segments(segment(11n, 10)))).toEqual(["batch 7-8"]);
+    // One segment is left: one read, not one for each frame.
+    expect(driver.do(pull, pull)).toEqual(["batch 5-6", "batch 7-8", "read-log after 10"]);
+    expect(driver.do(segments(segment(11n, 10)))).toEqual([]);
     expect(driver.do(pull, pull)).toEqual(["batch 9-10", "read-log after 20", "batch 11-20"]);
     expect(driver.do(ack(20n))).toEqual(["save 20 as 1"]);
+  });
+
+  test("W8: who takes a segment in many frames makes no more than the next chunk be read", () => {
+    const driver = new Driver().awake({ head: 400n, tailFirst: 401n }, { maxInFlight: 1 });
+    driver.do(pull);
+    expect(driver.do(segments(segment(1n, 100)))).toEqual(["batch 1-1", "read-log after 100"]);
+    driver.do(segments(segment(101n, 100)));
+    for (let offset = 1n; offset < 50n; offset += 1n) expect(driver.do(pull, ack(offset)).join()).not.toContain("read-log");
+    expect(driver.state.awake?.buffer).toHaveLength(2);
   });
 
   test("I1, W9: a gap that is met while reading ahead is told after what lies before it, in its own frame", () => {

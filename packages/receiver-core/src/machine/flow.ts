@@ -117,18 +117,15 @@ function sendEvents(awake: Awake, segment: EncodedBatch, room: number, until: Of
   return { awake: ahead.awake, effects: [...effects, ...ahead.effects] };
 }
 
-/** While a chunk is sent the next one is read: at most one of each in memory. */
+/** While the last segment of a chunk is sent the next chunk is read: with large segments, which are chunks of their own, no more than two are in memory. */
 function readAhead(awake: Awake): FlowStep {
   // A live one has to say first that it fell behind.
-  if (awake.reading || awake.mode === "live" || awake.buffer.length > readAheadSegments) return { awake, effects: [] };
+  if (awake.reading || awake.mode === "live" || awake.buffer.length > 1) return { awake, effects: [] };
   const last = awake.buffer.at(-1);
   const afterOffset = last === undefined ? awake.next - 1n : lastOffsetOf(last);
   if (planRead(afterOffset + 1n, awake) !== "log") return { awake, effects: [] };
   return { awake: { ...awake, reading: true }, effects: [{ kind: "read-log", sessionId: awake.session.sessionId, afterOffset }] };
 }
-
-/** With so many segments left to be sent, or fewer, more are read. */
-const readAheadSegments = 2;
 
 /** How far from `from` a batch may go: at least one event, else at most `maxBytes`. */
 function fit(segment: EncodedBatch, from: number, to: number, maxBytes: number): number {
