@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createSubscriber, type Subscription } from "@warren/client";
 import { must } from "@warren/protocol";
@@ -6,6 +5,7 @@ import { startRealSystem } from "@warren/testkit";
 import { nowMs, startFlow } from "./harness/flow.ts";
 import type { Report, ScenarioOptions } from "./harness/report.ts";
 import { millis, round2 } from "./harness/rounds.ts";
+import { residentMiB } from "./parts/processes.ts";
 
 /*
  * A subscriber stops reading while events flow. What does it cost the broker, and do the others notice? Two named consumers read all the time; a third one reads, then
@@ -58,12 +58,6 @@ class Reader {
     const at = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? Number.NaN;
     return { p50: at(0.5), p99: at(0.99) };
   }
-}
-
-/** Resident memory of a process, in MiB. */
-function residentMiB(pid: number): number {
-  const [, kib] = must(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8")), "a process has VmRSS");
-  return Number(kib) / 1024;
 }
 
 const wait = (seconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
