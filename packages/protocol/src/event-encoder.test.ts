@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isWarrenError } from "./errors.ts";
 import { EventEncoder } from "./event-encoder.ts";
-import { encodeEvent } from "./event.ts";
+import { encodeEvent, type EventFields } from "./event.ts";
+import type { Event } from "./gen/warren/v1/event_pb.ts";
 import { anyEvent, newEvent } from "./testing/any-event.ts";
 
 const publishable = fc
@@ -17,14 +18,24 @@ function withoutNames(extensions: Readonly<Record<string, string>>): Record<stri
   return Object.fromEntries(Object.entries(extensions).filter(([name]) => !["id", "type", "time"].includes(name.toLowerCase())));
 }
 
+/** Its bytes as a pack has them: with those before it untouched, and nothing behind them written for good. */
+function encode(encoder: EventEncoder, event: EventFields): Uint8Array {
+  const before = 7;
+  const bytes = new Uint8Array(before + EventEncoder.mostBytes);
+  const end = encoder.encodeInto(event, bytes, before);
+  expect(bytes.subarray(0, before).every((byte) => byte === 0)).toBe(true);
+  return end < 0 ? encodeEvent(event).bytes : bytes.slice(before, end);
+}
+
 describe("an event encoder", () => {
   test("W12: writes what the protobuf library writes, for any event; one event does not touch another", () => {
     fc.assert(
       fc.property(fc.array(publishable, { maxLength: 20 }), (events) => {
         const encoder = new EventEncoder();
-        const slices = events.map((event) => encoder.encode(event));
-        expect(slices.map(({ bytes }) => [...bytes])).toEqual(events.map((event) => [...encodeEvent(event).bytes]));
-        expect(slices.map(({ id, source, type }) => [id, source, type])).toEqual(events.map(({ id, source, type }) => [id, source, type]));
+        const expected = events.map((event) => [...encodeEvent(event).bytes]);
+        expect(events.map((event) => [...encode(encoder, event)])).toEqual(expected);
+        const written = events.map((event) => encoder.write(event) ?? encodeEvent(event).bytes);
+        expect(written.map((bytes) => [...bytes])).toEqual(expected);
       }),
     );
   });
@@ -34,16 +45,16 @@ describe("an event encoder", () => {
     for (const letter of ["x", "é", "漢", "😀"]) {
       const text = letter.repeat(length);
       const event = newEvent({ subject: text.slice(0, 1_000), extensions: { a: text.slice(0, 100) }, body: { case: "text", value: text } });
-      expect(encoder.encode(event).bytes).toEqual(encodeEvent(event).bytes);
+      expect(encode(encoder, event)).toEqual(encodeEvent(event).bytes);
     }
   });
 
   test("puts events side by side, so that a pack need not be copied together", () => {
     const encoder = new EventEncoder();
-    const one = encoder.encode(newEvent({ id: "1" })).bytes;
-    const two = encoder.encode(newEvent({ id: "2" })).bytes;
-    expect(two.buffer).toBe(one.buffer);
-    expect(two.byteOffset).toBe(one.byteOffset + one.length);
+    const one = encoder.write(newEvent({ id: "1" }));
+    const two = encoder.write(newEvent({ id: "2" }));
+    expect(two?.buffer).toBe(one?.buffer);
+    expect(two?.byteOffset).toBe((one?.byteOffset ?? 0) + (one?.length ?? 0));
   });
 
   test("W12: refuses what no receiver takes, as the slow way does", () => {
@@ -58,7 +69,32 @@ describe("an event encoder", () => {
       newEvent({ source: 7 as unknown as string }),
     ];
     for (const event of wrong)
-      expect(() => encoder.encode(event)).toThrow(expect.toSatisfy((error) => isWarrenError(error, "EVENT_INVALID")));
+      expect(() => encode(encoder, event)).toThrow(expect.toSatisfy((error) => isWarrenError(error, "EVENT_INVALID")));
+  });
+
+  test("W12: an event that is right says nothing of one that differs from it in anything", () => {
+    const encoder = new EventEncoder();
+    const right = newEvent({ id: "1", subject: "s" });
+    const changes: readonly Partial<Event>[] = [
+      { id: "\u0001\0" },
+      { id: "x".repeat(256) },
+      { source: "" },
+      { type: "no type" },
+      { subject: "\uD800" },
+      { dataContentType: "x".repeat(256) },
+      { dataSchema: "\0" },
+      { partitionKey: "\0" },
+      { extensions: { type: "a" } },
+      { body: { case: "text", value: "\uD800" } },
+    ];
+    for (const change of changes) {
+      encode(encoder, right);
+      expect(() => encode(encoder, newEvent({ ...right, ...change }))).toThrow(
+        expect.toSatisfy((error) => isWarrenError(error, "EVENT_INVALID")),
+      );
+      // Nor does one that was wrong.
+      expect(() => encode(encoder, newEvent({ ...right, ...change }))).toThrow();
+    }
   });
 
   test("W12: checks the size of what travels in another form: of its bytes, not of its letters", () => {

@@ -1,11 +1,8 @@
 import { encodeEvent, type EventFields } from "./event.ts";
-import type { EventSlice } from "./event-slice.ts";
 import { Limits } from "./limits.ts";
-import { checkEventToPublish } from "./validation.ts";
+import { PublishCheck } from "./validation.ts";
 import { eventTag } from "./walker/walk-batch.ts";
 
-/** Events that need more are left to the protobuf library: their cost is that of their bytes. */
-const mostBytes = 16 * 1024;
 /** Tags and lengths of all fields but extensions, and the time. */
 const overheadBytes = 128;
 const latestSecond = 253_402_300_799n;
@@ -17,47 +14,61 @@ const utf8 = new TextEncoder();
  * `encodeEvent`, for a fifth of its cost.
  */
 export class EventEncoder {
+  /** Events that may need more are left to the protobuf library: their cost is that of their bytes. */
+  static readonly mostBytes = 16 * 1024;
+  readonly #check = new PublishCheck();
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
   #at = 0;
 
   /** Checks an event that travels in another form. About how many bytes it has. Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. */
   check(event: EventFields): number {
-    checkEventToPublish(event);
+    this.#check.check(event);
     const { units, more } = sizeOf(event);
     return 3 * units + more > Limits.eventBytes || !isPlain(event) ? encodeEvent(event).bytes.length : units + more;
   }
 
-  /** Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. The slice's bytes share memory with those of its neighbours. */
-  encode(event: EventFields): EventSlice {
-    checkEventToPublish(event);
-    const bytes = this.write(event);
-    if (bytes === undefined) return encodeEvent(event);
-    return { bytes, id: event.id, source: event.source, type: event.type, deduplicated: true };
+  /**
+   * Checks and encodes an event at a place where `mostBytes` are free. Where it ends; -1: nothing was written, it is one for `encodeEvent`. Throws EVENT_INVALID,
+   * as `encodeEvent`.
+   */
+  encodeInto(event: EventFields, bytes: Uint8Array, at: number): number {
+    this.#check.check(event);
+    return mostOf(event) > EventEncoder.mostBytes ? -1 : writeElement(bytes, at, event);
   }
 
   /** As an element of `EventBatch.events`, without a check. Undefined: it is larger, or has more, than is written here. */
   write(event: EventFields): Uint8Array | undefined {
-    const { units, more } = sizeOf(event);
-    // Three bytes are the most of a UTF-16 unit.
-    const most = 3 * units + more;
-    if (most > mostBytes || !isPlain(event)) return undefined;
+    const most = mostOf(event);
+    if (most > EventEncoder.mostBytes) return undefined;
     if (this.#at + most > this.#bytes.length) {
       this.#bytes = new Uint8Array(Limits.packBytes);
       this.#at = 0;
     }
     const start = this.#at;
-    const bytes = this.#bytes;
-    // Nearly every event needs a length of two bytes; what another one needs is moved.
-    const content = start + 3;
-    const end = writeEvent(bytes, content, event);
-    const size = end - content;
-    const from = start + 1 + sizeOfLength(size);
-    if (from !== content) bytes.copyWithin(from, content, end);
-    bytes[start] = eventTag;
-    writeVarint(bytes, start + 1, size);
-    this.#at = from + size;
-    return bytes.subarray(start, this.#at);
+    this.#at = writeElement(this.#bytes, start, event);
+    return this.#bytes.subarray(start, this.#at);
   }
+}
+
+/** The most bytes it may need; infinite for one that is not written here. */
+function mostOf(event: EventFields): number {
+  if (!isPlain(event)) return Number.POSITIVE_INFINITY;
+  const { units, more } = sizeOf(event);
+  // Three bytes are the most of a UTF-16 unit.
+  return 3 * units + more;
+}
+
+/** Writes an element of `EventBatch.events`; returns where it ends. */
+function writeElement(bytes: Uint8Array, start: number, event: EventFields): number {
+  // Nearly every event needs a length of two bytes; what another one needs is moved.
+  const content = start + 3;
+  const end = writeEvent(bytes, content, event);
+  const size = end - content;
+  const from = start + 1 + sizeOfLength(size);
+  if (from !== content) bytes.copyWithin(from, content, end);
+  bytes[start] = eventTag;
+  writeVarint(bytes, start + 1, size);
+  return from + size;
 }
 
 /** UTF-16 units of its texts, and the most bytes of everything else. */
@@ -96,7 +107,9 @@ function writeEvent(bytes: Uint8Array, start: number, event: EventFields): numbe
   at = writeField(bytes, at, 6, event.dataContentType);
   at = writeField(bytes, at, 7, event.dataSchema);
   at = writeField(bytes, at, 8, event.partitionKey);
-  for (const [name, value] of Object.entries(event.extensions)) at = writeExtension(bytes, at, name, value);
+  for (const name in event.extensions) {
+    if (Object.hasOwn(event.extensions, name)) at = writeExtension(bytes, at, name, event.extensions[name] ?? "");
+  }
   const { body } = event;
   if (body.case === "text") return writeText(bytes, at, 11, body.value);
   if (body.case !== "data") return at;

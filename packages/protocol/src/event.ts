@@ -52,10 +52,12 @@ export function toEventFields(event: NewEvent, defaults: { readonly id: string; 
     dataContentType: event.dataContentType ?? body.contentType,
     dataSchema: event.dataSchema ?? "",
     partitionKey: event.partitionKey ?? "",
-    extensions: { ...event.extensions },
+    extensions: event.extensions === undefined ? noExtensions : { ...event.extensions },
     body: body.body,
   };
 }
+
+const noExtensions: Readonly<Record<string, string>> = Object.freeze({});
 
 function bodyOf({ data, dataContentType }: NewEvent): { readonly contentType: string; readonly body: Event["body"] } {
   if (data === undefined) return { contentType: "", body: { case: undefined } };

@@ -95,8 +95,40 @@ export interface EventAttributes {
 
 /** Throws EVENT_INVALID unless an event may be published. Binds only what *we* publish; its size is checked when it is encoded. */
 export function checkEventToPublish(event: EventAttributes): void {
-  const wrong = wrongType(event.type) ?? wrongAttributes(event) ?? wrongExtensions(event.extensions);
-  if (wrong !== undefined) throw new WarrenError("EVENT_INVALID", `event ${JSON.stringify(event.id.slice(0, 100))}: ${wrong}`);
+  new PublishCheck().check(event);
+}
+
+/** Checks one event after another: attributes that are those of the event before, as in most runs of events, are not looked at again. */
+export class PublishCheck {
+  readonly #right = { type: "", source: "", subject: "", dataContentType: "", dataSchema: "", partitionKey: "" };
+
+  /** As `checkEventToPublish`. */
+  check(event: EventAttributes): void {
+    const known = this.#isKnown(event);
+    const wrong =
+      (known ? undefined : (wrongType(event.type) ?? wrongAttributes(event))) ??
+      wrongId(event.id) ??
+      wrongBody(event.body) ??
+      wrongExtensions(event.extensions);
+    if (wrong !== undefined) throw new WarrenError("EVENT_INVALID", `event ${JSON.stringify(event.id.slice(0, 100))}: ${wrong}`);
+    if (known) return;
+    const { type, source, subject, dataContentType, dataSchema, partitionKey } = event;
+    Object.assign(this.#right, { type, source, subject, dataContentType, dataSchema, partitionKey });
+  }
+
+  #isKnown(event: EventAttributes): boolean {
+    const right = this.#right;
+    return (
+      event.type === right.type &&
+      // Of none there is nothing known.
+      right.type !== "" &&
+      event.source === right.source &&
+      event.subject === right.subject &&
+      event.dataContentType === right.dataContentType &&
+      event.dataSchema === right.dataSchema &&
+      event.partitionKey === right.partitionKey
+    );
+  }
 }
 
 function wrongType(type: string): string | undefined {
@@ -114,20 +146,42 @@ function wrongType(type: string): string | undefined {
 
 function wrongAttributes(event: EventAttributes): string | undefined {
   if (event.source === "") return 'source is empty; give one like "/shop/orders"';
-  if (event.id === "") return "id is empty";
-  const { id, source, subject, dataContentType, dataSchema, partitionKey } = event;
-  // A message id and a content type are AMQP short strings.
-  const wrong =
-    wrongText("id", id, shortStringBytes) ??
+  const { source, subject, dataContentType, dataSchema, partitionKey } = event;
+  return (
     wrongText("source", source, Limits.attributeBytes) ??
     wrongText("subject", subject, Limits.attributeBytes) ??
+    // A content type is an AMQP short string.
     wrongText("dataContentType", dataContentType, shortStringBytes) ??
     wrongText("dataSchema", dataSchema, Limits.attributeBytes) ??
-    wrongText("partitionKey", partitionKey, Limits.attributeBytes);
+    wrongText("partitionKey", partitionKey, Limits.attributeBytes)
+  );
+}
+
+function wrongId(id: string): string | undefined {
+  if (id === "") return "id is empty";
+  if (isPlainText(id)) return undefined;
+  // A message id is an AMQP short string.
+  const wrong = wrongText("id", id, shortStringBytes);
   if (wrong !== undefined) return wrong;
   // What AMQP clients make of bytes that are not UTF-8: a receiver could not tell it from a garbled id.
-  if (id.includes("\uFFFD")) return "id has the replacement character U+FFFD";
-  return event.body.case === "text" && !event.body.value.isWellFormed() ? "the data is not valid Unicode; send it as bytes" : undefined;
+  return id.includes("\uFFFD") ? "id has the replacement character U+FFFD" : undefined;
+}
+
+function wrongBody(body: EventAttributes["body"]): string | undefined {
+  return body.case === "text" && !body.value.isWellFormed() ? "the data is not valid Unicode; send it as bytes" : undefined;
+}
+
+/** Up to so many characters a loop is faster than what tells of any text whether it is right. */
+const shortText = 48;
+
+/** Whether it is a short text of visible ASCII characters and spaces: nothing can be wrong with it. */
+function isPlainText(text: unknown): boolean {
+  if (typeof text !== "string" || text.length > shortText) return false;
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code > 0x7e) return false;
+  }
+  return true;
 }
 
 function wrongText(name: string, value: string, limit: number): string | undefined {
@@ -140,8 +194,8 @@ function wrongText(name: string, value: string, limit: number): string | undefin
 }
 
 function wrongExtensions(extensions: Readonly<Record<string, string>>): string | undefined {
+  if (isEmpty(extensions)) return undefined;
   const entries = Object.entries(extensions);
-  if (entries.length === 0) return undefined;
   if (entries.length > Limits.extensionCount) return `${entries.length} extensions, at most ${Limits.extensionCount} are allowed`;
   let bytes = 0;
   for (const [name, value] of entries) {
@@ -155,4 +209,10 @@ function wrongExtensions(extensions: Readonly<Record<string, string>>): string |
     bytes += utf8.encode(name).length + utf8.encode(value).length;
   }
   return bytes > Limits.extensionBytes ? `extensions have ${bytes} bytes, at most ${Limits.extensionBytes} are allowed` : undefined;
+}
+
+/** A loop, not `Object.keys`: nearly all events have none, and need no list that says so. */
+function isEmpty(object: Readonly<Record<string, string>>): boolean {
+  for (const name in object) if (Object.hasOwn(object, name)) return false;
+  return true;
 }

@@ -15,6 +15,7 @@ export interface OutgoingMessage extends MessageProperties {
   readonly routingKey: string;
   /** More routing keys (AMQP sender-selected distribution); a queue that matches several gets the message once. */
   readonly cc?: readonly string[] | undefined;
+  /** Not looked at any more when the message is settled: its memory may be used again then. */
   readonly body: Uint8Array;
 }
 

@@ -3,10 +3,12 @@ import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect
 import { ErrorStatus, Limits, Times, WarrenError, type ErrorCode } from "@warren/protocol";
 import { OutcomeStatus, PublishService, type Outcome } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
-import type { EventOutcome, OutgoingEvent, Sender } from "./sender.ts";
+import type { Cut, OutgoingEvent } from "./event-line.ts";
+import type { Sender } from "./line.ts";
+import type { EventOutcome } from "./outcome.ts";
 
 /** Sends through the broker's PublishService: one call at a time, so that order is kept. */
-export function brokerSender(brokerUrl: string): Sender {
+export function brokerSender(brokerUrl: string): Sender<readonly OutgoingEvent[]> {
   const sessionManager = new Http2SessionManager(brokerUrl);
   const transport = createConnectTransport({
     baseUrl: brokerUrl,
@@ -41,7 +43,6 @@ export function brokerSender(brokerUrl: string): Sender {
   }
 
   return {
-    next: (waiting, underWay) => (underWay > 0 ? 0 : callEnd(waiting)),
     send(events, settled) {
       last = call(events).then((outcomes) => {
         events.forEach((each, index) => each.settle(outcomes[index] ?? missing()));
@@ -58,6 +59,9 @@ export function brokerSender(brokerUrl: string): Sender {
 
 /** A request has a limit of its own; sizes are counted as if letters had one byte, and may be three times as large. */
 const callBytes = Limits.requestBytes / 4;
+
+/** One call at a time. */
+export const callByCall: Cut = (waiting, underWay) => (underWay > 0 ? 0 : callEnd(waiting));
 
 /** How many events go into one call. */
 export function callEnd(waiting: readonly Pick<OutgoingEvent, "size">[]): number {

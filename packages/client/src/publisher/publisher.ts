@@ -1,9 +1,12 @@
-import { EventEncoder, Limits, toEventFields, WarrenError, type EventFields, type EventSlice, type NewEvent } from "@warren/protocol";
+import { must, toEventFields, WarrenError, type NewEvent } from "@warren/protocol";
 import type { Transport } from "@warren/transport";
-import { V7Generator } from "uuidv7";
-import { amqpSender, openAmqp } from "./amqp-sender.ts";
-import { brokerSender } from "./broker-sender.ts";
-import type { EventOutcome, OutgoingEvent, Sender } from "./sender.ts";
+import { allAtOnce, messageSender, openAmqp, packSender } from "./amqp-sender.ts";
+import { brokerSender, callByCall } from "./broker-sender.ts";
+import { EventLine } from "./event-line.ts";
+import { idSource } from "./id-source.ts";
+import type { Line, Sender } from "./line.ts";
+import type { EventOutcome } from "./outcome.ts";
+import { PackLine } from "./pack-line.ts";
 
 /** Where and how to publish: straight to RabbitMQ (`amqpUrl`), through the broker (`brokerUrl`), or on a transport at hand. */
 export type PublisherOptions = (
@@ -49,22 +52,26 @@ export interface Publisher extends AsyncDisposable {
 
 /** Makes a publisher. Connects on first use. */
 export function createPublisher(options: PublisherOptions): Publisher {
-  return new BatchingPublisher(options);
+  if ("brokerUrl" in options) {
+    return new LinePublisher(new EventLine(callByCall), () => Promise.resolve(brokerSender(options.brokerUrl)));
+  }
+  const { exchange = "warren.events", confirmTimeoutMs } = options;
+  const open = async (): Promise<Transport> =>
+    "transport" in options ? options.transport : await openAmqp(options.amqpUrl, "warren publisher");
+  return options.packing === false
+    ? new LinePublisher(new EventLine(allAtOnce), async () => messageSender(await open(), { exchange, confirmTimeoutMs }))
+    : new LinePublisher(new PackLine(), async () => packSender(await open(), { exchange, confirmTimeoutMs }));
 }
 
-class BatchingPublisher implements Publisher {
-  readonly #options: PublisherOptions;
-  /** Only packs are made of encoded events. */
-  readonly #packs: boolean;
-  readonly #encoder = new EventEncoder();
+/** Events stand in a line until they go out: what is published in one turn of the event loop travels together. */
+class LinePublisher<Parcel> implements Publisher {
+  readonly #line: Line<Parcel>;
+  readonly #open: () => Promise<Sender<Parcel>>;
   readonly #newId = idSource();
-  #opening: Promise<Sender> | undefined;
-  #sender: Sender | undefined;
-  /** In the order in which they were published. */
-  #waiting: OutgoingEvent[] = [];
-  /** Messages. */
+  #opening: Promise<Sender<Parcel>> | undefined;
+  #sender: Sender<Parcel> | undefined;
+  /** Parcels. */
   #underWay = 0;
-  #bytes = 0;
   #scheduled = false;
   #closed = false;
   #idle: (() => void)[] = [];
@@ -79,40 +86,32 @@ class BatchingPublisher implements Publisher {
     this.#checkIdle();
   };
 
-  constructor(options: PublisherOptions) {
-    this.#options = options;
-    this.#packs = !("brokerUrl" in options) && options.packing !== false;
+  constructor(line: Line<Parcel>, open: () => Promise<Sender<Parcel>>) {
+    this.#line = line;
+    this.#open = open;
   }
 
   publish(event: NewEvent): Promise<PublishResult> {
-    return new Promise((resolve, reject) => {
-      const id = event.id ?? this.#newId();
-      this.#enqueue(event, id, (outcome) => {
-        if (outcome.kind === "ok") resolve({ id });
-        else reject(withId(outcome.error, id));
-      });
+    const id = event.id ?? this.#newId();
+    return this.#add(event, id).then((outcome) => {
+      if (outcome.kind === "ok") return { id };
+      throw withId(outcome.error, id);
     });
   }
 
-  publishAll(events: readonly NewEvent[]): Promise<readonly PublishOutcomeOf[]> {
-    if (events.length === 0) return Promise.resolve([]);
-    return new Promise((resolve) => {
-      const outcomes: PublishOutcomeOf[] = [];
-      outcomes.length = events.length;
-      let unknown = events.length;
-      events.forEach((event, index) => {
-        const id = event.id ?? this.#newId();
-        this.#enqueue(event, id, (outcome) => {
-          outcomes[index] = { id, ...outcome };
-          unknown -= 1;
-          if (unknown === 0) resolve(outcomes);
-        });
-      });
+  async publishAll(events: readonly NewEvent[]): Promise<readonly PublishOutcomeOf[]> {
+    const added = events.map((event) => {
+      const id = event.id ?? this.#newId();
+      return { id, outcome: this.#add(event, id) };
     });
+    // Events of one pack share one.
+    const outcomes = new Map<Promise<EventOutcome>, EventOutcome>();
+    for (const { outcome } of added) if (!outcomes.has(outcome)) outcomes.set(outcome, await outcome);
+    return added.map(({ id, outcome }) => ({ id, ...must(outcomes.get(outcome), "each outcome was awaited") }));
   }
 
   async drain(): Promise<void> {
-    if (this.#underWay > 0 || this.#waiting.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#underWay > 0 || !this.#line.isEmpty) await new Promise<void>((resolve) => this.#idle.push(resolve));
     await this.close();
   }
 
@@ -127,38 +126,22 @@ class BatchingPublisher implements Publisher {
     await this.drain();
   }
 
-  #enqueue(event: NewEvent, id: string, told: (outcome: EventOutcome) => void): void {
-    const reject = (error: WarrenError): void => told({ kind: "rejected", error });
-    if (this.#closed) return reject(new WarrenError("CLOSED", "the publisher was closed"));
-    let message: EventFields;
-    let slice: EventSlice | undefined;
-    let size: number;
+  /** Resolves with what became of it, never rejects. */
+  #add(event: NewEvent, id: string): Promise<EventOutcome> {
+    if (this.#closed) return rejected(new WarrenError("CLOSED", "the publisher was closed"));
     try {
-      message = toEventFields(event, { id, now: new Date() });
-      slice = this.#packs ? this.#encoder.encode(message) : undefined;
-      size = slice?.bytes.length ?? this.#encoder.check(message);
+      const outcome = this.#line.add(toEventFields(event, { id, now: new Date() }));
+      this.#schedule();
+      return outcome;
     } catch (error) {
-      return reject(
-        error instanceof WarrenError ? error : new WarrenError("EVENT_INVALID", `event ${id} cannot be encoded`, { cause: error }),
-      );
+      const known = error instanceof WarrenError;
+      return rejected(known ? error : new WarrenError("EVENT_INVALID", `event ${id} cannot be encoded`, { cause: error }));
     }
-    if (this.#bytes + size > Limits.publisherBufferBytes && this.#bytes > 0) {
-      const text = `${this.#bytes} bytes wait to be confirmed; await the events under way, or publish again later`;
-      return reject(new WarrenError("BUFFER_FULL", text));
-    }
-    this.#bytes += size;
-    const settle = (outcome: EventOutcome): void => {
-      this.#bytes -= size;
-      told(outcome);
-    };
-    this.#waiting.push({ event: message, size, slice, settle });
-    this.#schedule();
-    return undefined;
   }
 
   /** At the end of this turn of the event loop: what is published together travels together. */
   #schedule(): void {
-    if (this.#scheduled || this.#waiting.length === 0) return;
+    if (this.#scheduled || this.#line.isEmpty) return;
     this.#scheduled = true;
     queueMicrotask(this.#flush);
   }
@@ -167,10 +150,10 @@ class BatchingPublisher implements Publisher {
     const sender = this.#sender;
     if (sender === undefined) return this.#connect();
     for (;;) {
-      const count = this.#waiting.length === 0 ? 0 : sender.next(this.#waiting, this.#underWay);
-      if (count === 0) return undefined;
+      const parcel = this.#line.take(this.#underWay);
+      if (parcel === undefined) return undefined;
       this.#underWay += 1;
-      sender.send(this.#waiting.splice(0, count), this.#settled);
+      sender.send(parcel, this.#settled);
     }
   }
 
@@ -193,40 +176,21 @@ class BatchingPublisher implements Publisher {
   }
 
   #rejectWaiting(error: WarrenError): void {
-    for (const { settle } of this.#waiting.splice(0)) settle({ kind: "rejected", error });
+    this.#line.reject(error);
     this.#checkIdle();
   }
 
   /** Whoever drains goes on when nothing is left: sent, or given up by `close`. */
   #checkIdle(): void {
-    if (this.#underWay === 0 && this.#waiting.length === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#underWay === 0 && this.#line.isEmpty) for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
 
-  async #open(): Promise<Sender> {
-    const { exchange = "warren.events", confirmTimeoutMs } = this.#options;
-    if ("brokerUrl" in this.#options) return brokerSender(this.#options.brokerUrl);
-    const transport = "transport" in this.#options ? this.#options.transport : await openAmqp(this.#options.amqpUrl, "warren publisher");
-    return amqpSender(transport, { exchange, confirmTimeoutMs, packing: this.#packs });
-  }
+function rejected(error: WarrenError): Promise<EventOutcome> {
+  return Promise.resolve({ kind: "rejected", error });
 }
 
 function withId(error: WarrenError, id: string): WarrenError {
   const { code, message } = error;
   return new WarrenError(code, message.includes(id) ? message : `${message} (event ${id})`, { cause: error });
-}
-
-/** Makes UUIDv7s. Random numbers are drawn for many at once: one call costs as much as an event. */
-function idSource(): () => string {
-  const numbers = new Uint32Array(1024);
-  let next = numbers.length;
-  const nextUint32 = (): number => {
-    if (next === numbers.length) {
-      crypto.getRandomValues(numbers);
-      next = 0;
-    }
-    next += 1;
-    return numbers[next - 1] ?? 0;
-  };
-  const generator = new V7Generator({ nextUint32 });
-  return () => generator.generate().toString();
 }

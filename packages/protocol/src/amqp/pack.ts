@@ -25,7 +25,7 @@ export interface PackedMessage {
 }
 
 /** One pack of these events, which must fit: see `packEnd`. */
-export function packOf(events: readonly EventSlice[]): PackedMessage {
+function packOf(events: readonly EventSlice[]): PackedMessage {
   const [first] = events;
   const routingKey = first?.type ?? "";
   const mixed = events.some(({ type }) => type !== routingKey);
@@ -40,25 +40,22 @@ export function packOf(events: readonly EventSlice[]): PackedMessage {
 export function packEvents(events: readonly EventSlice[]): readonly PackedMessage[] {
   const packs: PackedMessage[] = [];
   for (let from = 0; from < events.length;) {
-    const to = packEnd(events, from, itself);
+    const to = packEnd(events, from);
     packs.push(packOf(events.slice(from, to)));
     from = to;
   }
   return packs;
 }
 
-const itself = (event: EventSlice): EventSlice => event;
-
 /** Where the pack that begins at `from` ends. */
-export function packEnd<T>(events: readonly T[], from: number, sliceOf: (event: T) => Pick<EventSlice, "type" | "bytes">): number {
+function packEnd(events: readonly EventSlice[], from: number): number {
   let types: Set<string> | undefined;
   let type: string | undefined;
   let bytes = 0;
   let to = from;
   for (; to < events.length && to - from < Limits.packEvents; to += 1) {
-    const event = events[to];
-    if (event === undefined) break;
-    const slice = sliceOf(event);
+    const slice = events[to];
+    if (slice === undefined) break;
     bytes += slice.bytes.length;
     if (to > from && bytes > Limits.packBytes) break;
     type ??= slice.type;

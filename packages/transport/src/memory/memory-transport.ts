@@ -228,7 +228,8 @@ class MemoryPublisher implements MessagePublisher {
   send(message: OutgoingMessage, settled: (outcome: PublishOutcome) => void): void {
     if (this.#closed) return settled({ kind: "rejected", error: new WarrenError("CLOSED", "the publisher was closed") });
     const pending: Pending = {
-      message,
+      // The queue keeps it longer than until it is settled.
+      message: { ...message, body: message.body.slice() },
       settle: settled,
       deadline: this.#clock.after(this.#options.confirmTimeoutMs ?? Times.publishConfirmMs, () => this.#outOfTime(pending)),
     };
