@@ -1,8 +1,10 @@
 import { WarrenError, type Logger } from "@warren/protocol";
 import { Kysely, sql } from "kysely";
+import type { ParameterValue } from "./bind-message.ts";
 import { CopyOut, type CopyFields } from "./copy-out.ts";
 import { OwnSchemaDialect } from "./own-schema-dialect.ts";
 import { openPool, withClient } from "./pool.ts";
+import { PreparedQuery } from "./prepared-query.ts";
 
 /** How to reach a database. */
 export interface DatabaseOptions {
@@ -29,8 +31,8 @@ export interface PreparedStatement {
 export interface Database<Tables> {
   readonly db: Kysely<Tables>;
   readonly schema: string;
-  /** Runs a prepared statement in one round trip. A Buffer among the values is in PostgreSQL's binary format of its type; for bytea that is the bytes. */
-  prepared<Row extends object>(statement: PreparedStatement, values: readonly unknown[]): Promise<readonly Row[]>;
+  /** Runs a prepared statement in one round trip. Large values are not copied: their bytes are not to be changed before it is over. */
+  prepared<Row extends object>(statement: PreparedStatement, values: readonly ParameterValue[]): Promise<readonly Row[]>;
   /**
    * Rows of a query by COPY in binary: bytea comes as it is, not as text of twice the size. COPY takes no parameters: values are written into `query`, so
    * they must be numbers. `read` makes a row of its fields, and copies what it keeps of them. On abort it rejects with `signal.reason` at once; the
@@ -76,8 +78,7 @@ export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables>
   return {
     db,
     schema,
-    prepared: ({ name, text }, values) =>
-      withClient(pool, async (client) => (await client.query({ name, text, values: [...values] })).rows as never),
+    prepared: (statement, values) => withClient(pool, (client) => new PreparedQuery<never>(statement, values).run(client)),
     async copyOut(query, read, { signal } = {}) {
       signal?.throwIfAborted();
       const copied = withClient(pool, (client) => new CopyOut(query, read).run(client));

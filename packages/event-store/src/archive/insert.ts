@@ -1,4 +1,4 @@
-import { binaryArray, type BinaryType, type PreparedStatement } from "@warren/postgres";
+import { binaryArray, type BinaryType, type ParameterValue, type PreparedStatement } from "@warren/postgres";
 import type { EventSlice } from "@warren/protocol";
 import { keysParameter, type KeyFormat } from "../event-keys.ts";
 import { columnsOf, type EventColumns } from "./event-columns.ts";
@@ -39,7 +39,7 @@ export function insertStatement(table: (name: string) => string): PreparedStatem
 }
 
 /** The parameters of `insertStatement`. */
-export function insertValues(events: readonly EventSlice[], keyFormat: KeyFormat): unknown[] {
+export function insertValues(events: readonly EventSlice[], keyFormat: KeyFormat): readonly ParameterValue[] {
   const rows = events.map(({ bytes }) => columnsOf(bytes));
   const column: Readonly<Record<(typeof columns)[number][0], (row: EventColumns) => Uint8Array | null>> = {
     id: ({ id }) => id,

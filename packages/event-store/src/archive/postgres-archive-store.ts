@@ -68,7 +68,7 @@ class PostgresArchiveStore implements ArchiveStore {
         // The one row is the lock: writers go one after the other, so positions are dense and in order of commit.
         await sql`select 1 from ${this.#table("archive_head")} for update`.execute(transaction);
         const { fresh, repeats, conflicts } = await this.#sort(transaction, events, keyFormat);
-        if (fresh.length > 0) await transaction.executeQuery(CompiledQuery.raw(this.#insert.text, insertValues(fresh, keyFormat)));
+        if (fresh.length > 0) await transaction.executeQuery(CompiledQuery.raw(this.#insert.text, [...insertValues(fresh, keyFormat)]));
         await this.#quarantine(transaction, [...quarantined, ...conflicts]);
         return { kind: "stored", stored: fresh.length, repeats, conflicts: conflicts.length };
       });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { joinSlices, type EncodedBatch, type QuarantinedEvent } from "@warren/protocol";
-import type { Database, PreparedStatement } from "@warren/postgres";
+import { binaryArray, type Database, type ParameterValue, type PreparedStatement } from "@warren/postgres";
 import type { AppendRequest } from "../event-log.ts";
 import { keysParameter, type KeyFormat } from "../event-keys.ts";
 import type { TableNames } from "./tables.ts";
@@ -67,7 +67,7 @@ export async function appendSegment(
   const { receiverId, epoch, headOffset, events, quarantined } = request;
   const count = events.length;
   const joined = count === 0 ? undefined : joinSlices(events);
-  const values: unknown[] = [receiverId, epoch, headOffset, count, joined?.bytes.length ?? 0, keyFormat];
+  const values: ParameterValue[] = [receiverId, epoch, headOffset, count, joined?.bytes.length ?? 0, keyFormat];
   if (joined !== undefined) values.push(joined.bytes, keysParameter(keyFormat, events));
   const aside = quarantined.length > 0 || count === 0;
   if (aside) values.push(...quarantineColumns(quarantined));
@@ -79,20 +79,29 @@ export async function appendSegment(
 }
 
 /** Columns of quarantined events. PostgreSQL's text takes no NUL: there it is shown as U+FFFD, the bytes are kept as they came. */
-function quarantineColumns(quarantined: readonly QuarantinedEvent[]): readonly unknown[][] {
-  const text = (value: string | undefined): string | null => value?.replaceAll("\0", "\uFFFD").toWellFormed() ?? null;
+function quarantineColumns(quarantined: readonly QuarantinedEvent[]): readonly Buffer[] {
+  const texts = (of: (event: QuarantinedEvent) => string | undefined): Buffer =>
+    binaryArray(
+      "text",
+      quarantined.map((event) => {
+        const text = of(event);
+        return text === undefined ? null : Buffer.from(text.replaceAll("\0", "\uFFFD"));
+      }),
+    );
   return [
-    quarantined.map(contentKey),
-    quarantined.map(({ reason }) => reason),
-    quarantined.map(({ detail }) => text(detail)),
-    quarantined.map(({ source }) => text(source)),
-    quarantined.map(({ id }) => text(id)),
-    quarantined.map(({ type }) => text(type)),
-    quarantined.map(({ bytes }) => Buffer.from(bytes)),
+    binaryArray("uuid", quarantined.map(contentKey)),
+    texts(({ reason }) => reason),
+    texts(({ detail }) => detail),
+    texts(({ source }) => source),
+    texts(({ id }) => id),
+    texts(({ type }) => type),
+    binaryArray(
+      "bytea",
+      quarantined.map(({ bytes }) => bytes),
+    ),
   ];
 }
 
-function contentKey({ reason, detail, bytes }: QuarantinedEvent): string {
-  const hex = createHash("sha256").update(reason).update("\0").update(detail).update("\0").update(bytes).digest("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+function contentKey({ reason, detail, bytes }: QuarantinedEvent): Buffer {
+  return createHash("sha256").update(reason).update("\0").update(detail).update("\0").update(bytes).digest().subarray(0, 16);
 }
