@@ -5,7 +5,8 @@ import { mergeMessages } from "./batch.ts";
 const event = (source: string, id: string, data = 1): EventSlice =>
   encodeEvent(toEvent({ type: "t", source, data, time: new Date(0) }, { id, now: new Date(0) }));
 const merged = (...events: readonly EventSlice[]) => {
-  const { batch, repeats } = mergeMessages(1, [{ tag: 1, events, rejected: [], bytes: 0 }]);
+  const { batch, received, repeats } = mergeMessages(1, [{ tag: 1, bytes: 0, unpack: () => ({ events, rejected: [] }) }]);
+  expect(received).toBe(events.length);
   return [batch.events.map(({ source, id }) => `${source} ${id}`), repeats, batch.quarantined.map(({ reason }) => reason)];
 };
 

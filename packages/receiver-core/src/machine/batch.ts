@@ -1,13 +1,6 @@
 import type { KnownEvent } from "@warren/event-store";
 import { sameContent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
-
-/** One AMQP message, taken apart. `bytes`: size of its events. */
-export interface PendingMessage {
-  readonly tag: number;
-  readonly events: readonly EventSlice[];
-  readonly rejected: readonly QuarantinedEvent[];
-  readonly bytes: number;
-}
+import type { PendingMessage } from "./pending-messages.ts";
 
 /** What one append stores: all events of some consecutive messages. Acked as a whole, up to `tag` of `channel`. */
 export interface Batch {
@@ -15,7 +8,7 @@ export interface Batch {
   readonly tag: number;
   readonly events: readonly EventSlice[];
   readonly quarantined: readonly QuarantinedEvent[];
-  /** Size of its messages' events, also of those that were taken out of it. */
+  /** What its messages held when they were delivered: a pack stays in memory as a whole while one event of it does. */
   readonly bytes: number;
 }
 
@@ -28,19 +21,31 @@ export interface CutBatch {
   readonly conflicts: number;
 }
 
-/** Joins whole messages (W1: a batch never ends inside one); an event that stands in it twice is a repeat, or a conflict of ids. */
-export function mergeMessages(channel: number, messages: readonly PendingMessage[]): Omit<CutBatch, "conflicts"> {
+/** A batch as its messages give it. */
+export interface MergedBatch {
+  readonly batch: Batch;
+  /** Events that came in its messages, each time they did. */
+  readonly received: number;
+  /** Events dropped because they stand in it already. */
+  readonly repeats: number;
+}
+
+/** Joins whole messages (W1: a batch never ends inside one), and takes them apart; an event that stands in it twice is a repeat, or a conflict of ids. */
+export function mergeMessages(channel: number, messages: readonly PendingMessage[]): MergedBatch {
   const events: EventSlice[] = [];
   const quarantined: QuarantinedEvent[] = [];
   const seen = new Map<string, EventSlice>();
+  let received = 0;
   let repeats = 0;
   let tag = 0;
   let bytes = 0;
   for (const message of messages) {
+    const parts = message.unpack();
     tag = message.tag;
     bytes += message.bytes;
-    quarantined.push(...message.rejected);
-    for (const event of message.events) {
+    received += parts.events.length;
+    quarantined.push(...parts.rejected);
+    for (const event of parts.events) {
       // The id alone nearly always tells: then no text is made for it.
       const sameId = seen.get(event.id);
       const key = sameId === undefined || sameId.source === event.source ? event.id : `${event.source}\0${event.id}`;
@@ -55,7 +60,7 @@ export function mergeMessages(channel: number, messages: readonly PendingMessage
       }
     }
   }
-  return { batch: { channel, tag, events, quarantined, bytes }, repeats };
+  return { batch: { channel, tag, events, quarantined, bytes }, received, repeats };
 }
 
 /** Takes out what the log has (W3): a repeat is dropped, an event with the id of another one goes to quarantine. */
