@@ -34,33 +34,49 @@ export interface MergedBatch {
 export function mergeMessages(channel: number, messages: readonly PendingMessage[]): MergedBatch {
   const events: EventSlice[] = [];
   const quarantined: QuarantinedEvent[] = [];
-  const seen = new Map<string, EventSlice>();
-  let received = 0;
-  let repeats = 0;
+  const ids = new Set<string>();
   let tag = 0;
   let bytes = 0;
   for (const message of messages) {
-    const parts = message.unpack();
+    const { events: good, rejected } = message.unpack();
     tag = message.tag;
     bytes += message.bytes;
-    received += parts.events.length;
-    quarantined.push(...parts.rejected);
-    for (const event of parts.events) {
-      // The id alone nearly always tells: then no text is made for it.
-      const sameId = seen.get(event.id);
-      const key = sameId === undefined || sameId.source === event.source ? event.id : `${event.source}\0${event.id}`;
-      const earlier = key === event.id ? sameId : seen.get(key);
-      if (earlier === undefined) {
-        seen.set(key, event);
-        events.push(event);
-      } else if (sameContent(earlier.bytes, event.bytes)) {
-        repeats += 1;
-      } else {
-        quarantined.push(conflictOf(event));
-      }
+    // One by one: a message can hold more than a call takes arguments (W12).
+    for (const each of rejected) quarantined.push(each);
+    for (const event of good) {
+      ids.add(event.id);
+      events.push(event);
     }
   }
-  return { batch: { channel, tag, events, quarantined, bytes }, received, repeats };
+  const batch = { channel, tag, events, quarantined, bytes };
+  // Nearly always: no id stands in it twice, so neither does an event.
+  if (ids.size === events.length) return { batch, received: events.length, repeats: 0 };
+  const { batch: rest, repeats } = cutRepeats(batch);
+  return { batch: rest, received: events.length, repeats };
+}
+
+/** Of the events with one source and id the first one stays. */
+function cutRepeats(batch: Batch): CutBatch {
+  const seen = new Map<string, EventSlice>();
+  const quarantined = [...batch.quarantined];
+  let repeats = 0;
+  let conflicts = 0;
+  const events = batch.events.filter((event) => {
+    const key = `${event.source}\0${event.id}`;
+    const earlier = seen.get(key);
+    if (earlier === undefined) {
+      seen.set(key, event);
+      return true;
+    }
+    if (sameContent(earlier.bytes, event.bytes)) {
+      repeats += 1;
+    } else {
+      quarantined.push(conflictOf(event));
+      conflicts += 1;
+    }
+    return false;
+  });
+  return { batch: { ...batch, events, quarantined }, repeats, conflicts };
 }
 
 /** Takes out what the log has (W3): a repeat is dropped, an event with the id of another one goes to quarantine. */

@@ -120,7 +120,7 @@ export const writeSide = [
     },
     "rejected-forgotten": {
       bug: "what is no event is not set aside",
-      find: `quarantined.push(...parts.rejected);`,
+      find: `for (const each of rejected) quarantined.push(each);`,
       replace: ``,
     },
   }),
