@@ -124,6 +124,18 @@ export const writeSide = [
       replace: ``,
     },
   }),
+  ...mutantsOf("packages/receiver-core/dist/machine/pending-messages.js", {
+    "arrived-reversed": {
+      bug: "what arrived while a batch was under way is stored newest first",
+      find: `return { front, back: undefined, bytes: pending.bytes };`,
+      replace: `return { front: pending.back, back: undefined, bytes: pending.bytes };`,
+    },
+    "arrived-forgotten": {
+      bug: "what arrived while messages waited is forgotten with the batch they went into, and acked with a later one",
+      find: `rest = turned({ front: next, back: rest.back, bytes: rest.bytes - message.bytes });`,
+      replace: `rest = turned({ front: next, back: undefined, bytes: rest.bytes - message.bytes });`,
+    },
+  }),
   ...mutantsOf("packages/event-store/dist/bisect.js", {
     "middle-lost": {
       bug: "bisection loses an event between the halves",
