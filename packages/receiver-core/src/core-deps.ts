@@ -29,7 +29,7 @@ export interface CoreOptions {
   readonly exchange: string;
   /** Messages RabbitMQ may send ahead, per receiver. Default 500. */
   readonly prefetch?: number | undefined;
-  /** Bytes delivered and not stored, over all receivers. Default 256 MiB. */
+  /** Bytes of messages delivered and not stored, over all receivers. Default 256 MiB. */
   readonly unstoredBytes?: number | undefined;
   /** Bytes of newest segments in memory, over all receivers. Default 64 MiB. */
   readonly tailBytes?: number | undefined;

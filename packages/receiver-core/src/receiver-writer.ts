@@ -1,14 +1,13 @@
 import type { Claim, MissedGap } from "@warren/event-store";
 import { isWarrenError, Limits, TopicMatcher, WarrenError, type Offset } from "@warren/protocol";
-import { unpackMessage } from "@warren/protocol/amqp";
 import { Tail } from "@warren/replay";
 import type { ReceiverRow } from "@warren/state-store";
 import type { Delivery, QueueConsumer } from "@warren/transport";
 import { queueName } from "./config-key.ts";
 import type { BudgetHolder } from "./receive-budget.ts";
 import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
-import type { PendingMessage } from "./machine/batch.ts";
 import type { ChannelView } from "./machine/channel-watch.ts";
+import type { PendingMessage } from "./machine/pending-messages.ts";
 import {
   startReceiver,
   stepReceiver,
@@ -18,6 +17,7 @@ import {
   type ReceiverState,
   type ReceiverStep,
 } from "./machine/receiver-machine.ts";
+import { pendingMessage, type UnpackDeps } from "./pending-message.ts";
 
 /** What the writer tells its receiver. Called synchronously; must not throw. */
 export interface WriterEvents {
@@ -38,7 +38,7 @@ export class ReceiverWriter {
   readonly #row: ReceiverRow;
   readonly #shared: Shared;
   readonly #events: WriterEvents;
-  readonly #matcher: TopicMatcher;
+  readonly #unpackDeps: UnpackDeps;
   readonly #abort = new AbortController();
   #state: ReceiverState;
   #queue: QueueConsumer | undefined;
@@ -53,7 +53,7 @@ export class ReceiverWriter {
   readonly #holder: BudgetHolder = { room: () => this.#dispatch({ kind: "room" }) };
   /** Delivered in this turn of the event loop. */
   #arrived: { readonly channel: number; readonly messages: PendingMessage[] } | undefined;
-  /** Largest message since the queue was paused last, in bytes. */
+  /** Largest message since the queue was paused last, in bytes: its body, or what is held of it when that is more. */
   #largest = 0;
 
   constructor(deps: CoreDeps, options: CoreOptions, row: ReceiverRow, shared: Shared, events: WriterEvents) {
@@ -62,7 +62,7 @@ export class ReceiverWriter {
     this.#row = row;
     this.#shared = shared;
     this.#events = events;
-    this.#matcher = new TopicMatcher(row.config.patterns);
+    this.#unpackDeps = { ids: deps.ids, matcher: new TopicMatcher(row.config.patterns) };
     this.#seenAt = row.completeSince ?? deps.clock.wallMs();
     this.tail = new Tail(0n, shared.tails, () => this.#events.stored());
     const first = startReceiver();
@@ -184,6 +184,7 @@ export class ReceiverWriter {
         this.#deps.clock.after(backoff(this.#deps, effect.attempt), () => this.#dispatch({ kind: "retry" }));
         return;
       case "count":
+        this.#shared.counters.eventsReceived += effect.received;
         this.#shared.counters.repeatsDropped += effect.repeats;
         this.#shared.counters.quarantined += effect.quarantined;
         return;
@@ -266,13 +267,8 @@ export class ReceiverWriter {
   }
 
   #delivered(channel: number, delivery: Delivery): void {
-    const { events, rejected } = unpackMessage(delivery, { ids: this.#deps.ids, matcher: this.#matcher });
-    let bytes = 0;
-    for (const each of events) bytes += each.bytes.length;
-    for (const each of rejected) bytes += each.bytes.length;
-    this.#largest = Math.max(this.#largest, delivery.body.length);
-    this.#shared.counters.eventsReceived += events.length;
-    const message = { tag: delivery.tag, events, rejected, bytes };
+    const message = pendingMessage(delivery, this.#unpackDeps);
+    this.#largest = Math.max(this.#largest, delivery.body.length, message.bytes);
     const arrived = this.#arrived;
     if (arrived?.channel === channel) {
       arrived.messages.push(message);

@@ -177,6 +177,7 @@ export interface ConsumerView {
 
 /** Counters since start, for metrics. */
 export interface CoreCounters {
+  /** Delivered by RabbitMQ, counted when their batch is begun; delivered again, counted again. */
   readonly eventsReceived: number;
   readonly eventsStored: number;
   readonly repeatsDropped: number;
@@ -208,7 +209,7 @@ export interface Subscriptions {
   receivers(): readonly ReceiverView[];
   consumers(): readonly ConsumerView[];
   counters(): CoreCounters;
-  /** Bytes that receivers hold of what is delivered and not stored. */
+  /** Bytes of messages that receivers hold: delivered and not stored. */
   readonly unstoredBytes: number;
   /** Sends `draining` to every session, ends them, saves offsets, closes queues. Twice is fine. */
   drain(): Promise<void>;

@@ -1,11 +1,12 @@
-import { encodeEvent, toEvent, type EventSlice } from "@warren/protocol";
+import { encodeEvent, toEvent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
 import { expect, test } from "vitest";
 import { mergeMessages } from "./batch.ts";
 
 const event = (source: string, id: string, data = 1): EventSlice =>
   encodeEvent(toEvent({ type: "t", source, data, time: new Date(0) }, { id, now: new Date(0) }));
 const merged = (...events: readonly EventSlice[]) => {
-  const { batch, repeats } = mergeMessages(1, [{ tag: 1, events, rejected: [], bytes: 0 }]);
+  const { batch, received, repeats } = mergeMessages(1, [{ tag: 1, bytes: 0, unpack: () => ({ events, rejected: [] }) }]);
+  expect(received).toBe(events.length);
   return [batch.events.map(({ source, id }) => `${source} ${id}`), repeats, batch.quarantined.map(({ reason }) => reason)];
 };
 
@@ -23,4 +24,11 @@ test("W3: of two events with one source and id the second goes to quarantine, wh
     0,
     ["id_conflict", "id_conflict"],
   ]);
+});
+
+test("W12: a message of very many bad events is set aside as any other", () => {
+  const bad: QuarantinedEvent = { reason: "malformed", detail: "", bytes: new Uint8Array(2) };
+  const rejected = Array.from({ length: 300_000 }, () => bad);
+  const { batch } = mergeMessages(1, [{ tag: 1, bytes: 600_000, unpack: () => ({ events: [], rejected }) }]);
+  expect([batch.quarantined.length, batch.bytes]).toEqual([300_000, 600_000]);
 });

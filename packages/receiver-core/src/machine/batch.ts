@@ -1,13 +1,6 @@
 import type { KnownEvent } from "@warren/event-store";
 import { sameContent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
-
-/** One AMQP message, taken apart. `bytes`: size of its events. */
-export interface PendingMessage {
-  readonly tag: number;
-  readonly events: readonly EventSlice[];
-  readonly rejected: readonly QuarantinedEvent[];
-  readonly bytes: number;
-}
+import type { PendingMessage } from "./pending-messages.ts";
 
 /** What one append stores: all events of some consecutive messages. Acked as a whole, up to `tag` of `channel`. */
 export interface Batch {
@@ -15,7 +8,7 @@ export interface Batch {
   readonly tag: number;
   readonly events: readonly EventSlice[];
   readonly quarantined: readonly QuarantinedEvent[];
-  /** Size of its messages' events, also of those that were taken out of it. */
+  /** What its messages held when they were delivered: a pack stays in memory as a whole while one event of it does. */
   readonly bytes: number;
 }
 
@@ -28,34 +21,62 @@ export interface CutBatch {
   readonly conflicts: number;
 }
 
-/** Joins whole messages (W1: a batch never ends inside one); an event that stands in it twice is a repeat, or a conflict of ids. */
-export function mergeMessages(channel: number, messages: readonly PendingMessage[]): Omit<CutBatch, "conflicts"> {
+/** A batch as its messages give it. */
+export interface MergedBatch {
+  readonly batch: Batch;
+  /** Events that came in its messages, each time they did. */
+  readonly received: number;
+  /** Events dropped because they stand in it already. */
+  readonly repeats: number;
+}
+
+/** Joins whole messages (W1: a batch never ends inside one), and takes them apart; an event that stands in it twice is a repeat, or a conflict of ids. */
+export function mergeMessages(channel: number, messages: readonly PendingMessage[]): MergedBatch {
   const events: EventSlice[] = [];
   const quarantined: QuarantinedEvent[] = [];
-  const seen = new Map<string, EventSlice>();
-  let repeats = 0;
+  const ids = new Set<string>();
   let tag = 0;
   let bytes = 0;
   for (const message of messages) {
+    const { events: good, rejected } = message.unpack();
     tag = message.tag;
     bytes += message.bytes;
-    quarantined.push(...message.rejected);
-    for (const event of message.events) {
-      // The id alone nearly always tells: then no text is made for it.
-      const sameId = seen.get(event.id);
-      const key = sameId === undefined || sameId.source === event.source ? event.id : `${event.source}\0${event.id}`;
-      const earlier = key === event.id ? sameId : seen.get(key);
-      if (earlier === undefined) {
-        seen.set(key, event);
-        events.push(event);
-      } else if (sameContent(earlier.bytes, event.bytes)) {
-        repeats += 1;
-      } else {
-        quarantined.push(conflictOf(event));
-      }
+    // One by one: a message can hold more than a call takes arguments (W12).
+    for (const each of rejected) quarantined.push(each);
+    for (const event of good) {
+      ids.add(event.id);
+      events.push(event);
     }
   }
-  return { batch: { channel, tag, events, quarantined, bytes }, repeats };
+  const batch = { channel, tag, events, quarantined, bytes };
+  // Nearly always: no id stands in it twice, so neither does an event.
+  if (ids.size === events.length) return { batch, received: events.length, repeats: 0 };
+  const { batch: rest, repeats } = cutRepeats(batch);
+  return { batch: rest, received: events.length, repeats };
+}
+
+/** Of the events with one source and id the first one stays. */
+function cutRepeats(batch: Batch): CutBatch {
+  const seen = new Map<string, EventSlice>();
+  const quarantined = [...batch.quarantined];
+  let repeats = 0;
+  let conflicts = 0;
+  const events = batch.events.filter((event) => {
+    const key = `${event.source}\0${event.id}`;
+    const earlier = seen.get(key);
+    if (earlier === undefined) {
+      seen.set(key, event);
+      return true;
+    }
+    if (sameContent(earlier.bytes, event.bytes)) {
+      repeats += 1;
+    } else {
+      quarantined.push(conflictOf(event));
+      conflicts += 1;
+    }
+    return false;
+  });
+  return { batch: { ...batch, events, quarantined }, repeats, conflicts };
 }
 
 /** Takes out what the log has (W3): a repeat is dropped, an event with the id of another one goes to quarantine. */

@@ -1,4 +1,4 @@
-export type { PendingMessage } from "./batch.ts";
+export type { PendingMessage } from "./pending-messages.ts";
 export { stepConsumer } from "./consumer-machine.ts";
 export {
   asleep,

@@ -1,14 +1,13 @@
 import type { EventSlice } from "@warren/protocol";
 import { describe, expect, test } from "vitest";
-import type { PendingMessage } from "./batch.ts";
+import type { PendingMessage } from "./pending-messages.ts";
 import { startReceiver, stepReceiver, unstoredBytes, type ReceiverInput, type ReceiverStep } from "./receiver-machine.ts";
 
 const slice = (id: string, size: number): EventSlice => ({ bytes: new Uint8Array(size), id, source: "s", type: "t", deduplicated: true });
 const message = (channel: number, tag: number, size: number): PendingMessage => ({
   tag,
-  events: [slice(`${channel}-${tag}`, size)],
-  rejected: [],
   bytes: size,
+  unpack: () => ({ events: [slice(`${channel}-${tag}`, size)], rejected: [] }),
 });
 const delivered = (channel: number, tag: number, size = 10): ReceiverInput => ({
   kind: "delivered",
@@ -33,7 +32,10 @@ describe("the write side of a receiver", () => {
       { kind: "opened", channel: 1 },
       { kind: "delivered", channel: 1, messages: [message(1, 1, 10), message(1, 2, 20)] },
     );
-    expect(effects).toMatchObject([{ kind: "append", events: [{ id: "1-1" }, { id: "1-2" }] }]);
+    expect(effects).toMatchObject([
+      { kind: "count", received: 2, repeats: 0, quarantined: 0 },
+      { kind: "append", events: [{ id: "1-1" }, { id: "1-2" }] },
+    ]);
     expect(unstoredBytes(state)).toBe(30);
     expect(stepReceiver(state, stored(1n, 2)).effects).toContainEqual({ kind: "ack", channel: 1, tag: 2 });
     // Of a channel that closed meanwhile: nothing.
@@ -57,7 +59,7 @@ describe("the write side of a receiver", () => {
     expect(room.effects).toEqual([{ kind: "resume-queue" }]);
     expect(stepReceiver(room.state, { kind: "room" }).effects).toEqual([]);
     const again = stepReceiver(stepReceiver(room.state, { kind: "opened", channel: 2 }).state, delivered(2, 1));
-    expect(again.effects.map(({ kind }) => kind)).toEqual(["append"]);
+    expect(again.effects.map(({ kind }) => kind)).toEqual(["count", "append"]);
   });
 
   test("W9: a queue that is gone is recorded after what is being stored, so that no consumer has passed the place", () => {

@@ -1,6 +1,7 @@
 import { halve, setAside, type AppendResult, type Claim, type KnownEvent } from "@warren/event-store";
-import { Limits, type EncodedBatch, type EventSlice, type Offset, type QuarantinedEvent } from "@warren/protocol";
-import { cutKnown, mergeMessages, type Batch, type PendingMessage } from "./batch.ts";
+import type { EncodedBatch, EventSlice, Offset, QuarantinedEvent } from "@warren/protocol";
+import { cutKnown, mergeMessages, type Batch } from "./batch.ts";
+import { addMessages, noMessages, takeMessages, type PendingMessage, type PendingMessages } from "./pending-messages.ts";
 
 /*
  * The write side of a receiver: RabbitMQ's queue -> log. Pure: state and input in, state and effects out.
@@ -25,8 +26,8 @@ export type Work =
   | { readonly kind: "waiting"; readonly batch: Batch; readonly after: "append" | "resolve" };
 
 /**
- * State of the write side. `rest`: parts of the batch under way that follow `work`. `queue`: delivered and not yet in a batch, all of `channel`; `queueBytes`: size of
- * its events. `deliveredTag`, `ackedTag`: newest message of `channel` that was delivered, and acked; `ackedHead`: the head then. `shed`: the queue is paused, for too much was held in memory. `missing`: the queue is gone, and that is not recorded yet. `attempt`: failures in a row.
+ * State of the write side. `rest`: parts of the batch under way that follow `work`. `queue`: delivered and not yet in a batch, all of `channel`, as it was delivered.
+ * `deliveredTag`, `ackedTag`: newest message of `channel` that was delivered, and acked; `ackedHead`: the head then. `shed`: the queue is paused, for too much was held in memory. `missing`: the queue is gone, and that is not recorded yet. `attempt`: failures in a row.
  */
 export interface ReceiverState {
   readonly phase: "claiming" | "running" | "fenced" | "stopped";
@@ -36,8 +37,7 @@ export interface ReceiverState {
   readonly deliveredTag: number;
   readonly ackedTag: number;
   readonly ackedHead: Offset;
-  readonly queue: readonly PendingMessage[];
-  readonly queueBytes: number;
+  readonly queue: PendingMessages;
   readonly shed: boolean;
   readonly missing: boolean;
   readonly work: Work;
@@ -89,7 +89,8 @@ export type ReceiverEffect =
   /** The head moved by a segment that is not at hand. */
   | { readonly kind: "advance"; readonly head: Offset }
   | { readonly kind: "retry-later"; readonly attempt: number }
-  | { readonly kind: "count"; readonly repeats: number; readonly quarantined: number }
+  /** What became known of events: `received` when their message is taken apart. */
+  | { readonly kind: "count"; readonly received: number; readonly repeats: number; readonly quarantined: number }
   /** W9: record that events may be missing after the head, then make the queue again. */
   | { readonly kind: "record-missed"; readonly epoch: bigint }
   /** Another writer has the log: close the queue, end the sessions. */
@@ -104,9 +105,9 @@ export interface ReceiverStep {
   readonly effects: readonly ReceiverEffect[];
 }
 
-/** Bytes of events that are in memory and not stored yet. */
-export function unstoredBytes({ queueBytes, work }: ReceiverState): number {
-  return queueBytes + (work.kind === "idle" ? 0 : work.batch.bytes);
+/** Bytes of messages that are in memory and not stored yet, as they were delivered: those that wait, and those of the batch under way. */
+export function unstoredBytes({ queue, work }: ReceiverState): number {
+  return queue.bytes + (work.kind === "idle" ? 0 : work.batch.bytes);
 }
 
 const idle: Work = { kind: "idle" };
@@ -115,7 +116,7 @@ const idle: Work = { kind: "idle" };
 const noWork = { work: idle, rest: [] } as const;
 
 /** Nothing of the queue is held. */
-const emptyQueue = { channel: 0, deliveredTag: 0, ackedTag: 0, ackedHead: 0n, queue: [], queueBytes: 0 } as const;
+const emptyQueue = { channel: 0, deliveredTag: 0, ackedTag: 0, ackedHead: 0n, queue: noMessages } as const;
 
 /** A receiver that must first take its log. */
 export function startReceiver(): ReceiverStep {
@@ -167,8 +168,7 @@ function stepRunning(state: ReceiverState, input: RunningInput): ReceiverStep {
         {
           ...state,
           deliveredTag: input.messages.at(-1)?.tag ?? state.deliveredTag,
-          queue: state.queue.length === 0 ? input.messages : [...state.queue, ...input.messages],
-          queueBytes: input.messages.reduce((sum, { bytes }) => sum + bytes, state.queueBytes),
+          queue: addMessages(state.queue, input.messages),
         },
         [],
       );
@@ -228,7 +228,7 @@ function refused(state: ReceiverState, batch: Batch, detail: string): ReceiverSt
   const aside = setAside(batch, detail);
   // Not even the bare fact can be written down: nothing is dropped, it is tried again.
   if (aside === undefined) return waitToRetry(state, { kind: "waiting", batch, after: "append" });
-  const effects: ReceiverEffect[] = batch.events.length > 0 ? [{ kind: "count", repeats: 0, quarantined: 1 }] : [];
+  const effects: ReceiverEffect[] = batch.events.length > 0 ? [{ kind: "count", received: 0, repeats: 0, quarantined: 1 }] : [];
   return append({ ...state, attempt: 0 }, aside, effects);
 }
 
@@ -242,7 +242,7 @@ function resolved(state: ReceiverState, batch: Batch, input: Extract<ReceiverInp
 /** Cuts the batch down to what the log does not have, and appends that; acks when nothing is left. */
 function appendRest(state: ReceiverState, batch: Batch, known: readonly KnownEvent[], before: ReceiverEffect[]): ReceiverStep {
   const { batch: rest, repeats, conflicts } = cutKnown(batch, known);
-  const effects = repeats + conflicts > 0 ? [...before, { kind: "count" as const, repeats, quarantined: conflicts }] : before;
+  const effects = repeats + conflicts > 0 ? [...before, { kind: "count" as const, received: 0, repeats, quarantined: conflicts }] : before;
   if (rest.events.length === 0 && rest.quarantined.length === 0) return settle(state, rest, effects);
   return append(state, rest, effects);
 }
@@ -270,22 +270,11 @@ function settle(state: ReceiverState, batch: Batch, before: readonly ReceiverEff
 
 function nextBatch(state: ReceiverState, before: readonly ReceiverEffect[]): ReceiverStep {
   if (state.work.kind !== "idle") return { state, effects: before };
-  if (state.queue.length === 0) return recordMissed(state, before);
-  let events = 0;
-  let bytes = 0;
-  let taken = 0;
-  for (const message of state.queue) {
-    if (taken > 0 && (events + message.events.length > Limits.segmentEvents || bytes + message.bytes > Limits.segmentBytes)) break;
-    events += message.events.length;
-    bytes += message.bytes;
-    taken += 1;
-  }
-  const { batch, repeats } = mergeMessages(state.channel, state.queue.slice(0, taken));
-  const rest = { ...state, queue: state.queue.slice(taken), queueBytes: state.queueBytes - bytes };
-  const counted = batch.quarantined.length + repeats > 0;
-  const effects: readonly ReceiverEffect[] = counted
-    ? [...before, { kind: "count", repeats, quarantined: batch.quarantined.length }]
-    : before;
+  if (state.queue.front === undefined) return recordMissed(state, before);
+  const { taken, rest: queue } = takeMessages(state.queue);
+  const { batch, received, repeats } = mergeMessages(state.channel, taken);
+  const rest = { ...state, queue };
+  const effects: readonly ReceiverEffect[] = [...before, { kind: "count", received, repeats, quarantined: batch.quarantined.length }];
   if (batch.events.length === 0 && batch.quarantined.length === 0) return settle(rest, batch, effects);
   return append(rest, batch, effects);
 }

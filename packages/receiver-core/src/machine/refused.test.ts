@@ -33,7 +33,7 @@ class RefusingLog {
   }
 
   deliver(tag: number, ids: readonly string[], rejected: readonly QuarantinedEvent[] = []): void {
-    this.input({ kind: "delivered", channel: 1, messages: [{ tag, events: ids.map(event), rejected, bytes: 1 }] });
+    this.input({ kind: "delivered", channel: 1, messages: [{ tag, bytes: 1, unpack: () => ({ events: ids.map(event), rejected }) }] });
   }
 
   #append({ head, events, quarantined }: Extract<ReceiverEffect, { kind: "append" }>): AppendResult {
@@ -68,7 +68,7 @@ describe("an event that the database refuses", () => {
     ]);
     // Nine halvings of 500: a refusal and a stored half for each, and the culprit itself.
     expect(log.appends).toBeLessThanOrEqual(2 * 9 + 2);
-    expect(log.effects).toContainEqual({ kind: "count", repeats: 0, quarantined: 1 });
+    expect(log.effects).toContainEqual({ kind: "count", received: 0, repeats: 0, quarantined: 1 });
     expect(log.state).toMatchObject({ work: { kind: "idle" }, rest: [] });
   });
 
@@ -128,7 +128,7 @@ describe("an event that the database refuses", () => {
     };
     step({ kind: "claimed", claim });
     step({ kind: "opened", channel: 1 });
-    step({ kind: "delivered", channel: 1, messages: [{ tag: 1, events: ids(2).map(event), rejected: [], bytes: 1 }] });
+    step({ kind: "delivered", channel: 1, messages: [{ tag: 1, bytes: 1, unpack: () => ({ events: ids(2).map(event), rejected: [] }) }] });
     expect(step({ kind: "append-answered", result: { kind: "refused", detail: "x" } })).toMatchObject([
       { kind: "append", events: { length: 1 } },
     ]);

@@ -110,19 +110,19 @@ export class SimReceiver {
       if (next === undefined) break;
       deliveries.push(next);
     }
-    this.#input({ kind: "delivered", channel: first.channel, messages: deliveries.map((delivery) => this.#unpack(delivery)) });
+    this.#input({ kind: "delivered", channel: first.channel, messages: deliveries.map((delivery) => this.#pending(delivery)) });
     // Other receivers may have used up the memory.
     if (this.#world.faults && this.#world.random.chance(0.02)) this.#input({ kind: "shed" });
   }
 
-  #unpack({ tag, message }: SimDelivery): PendingMessage {
+  #pending({ tag, message }: SimDelivery): PendingMessage {
     // A pack carries events for others too.
     const events = message.slices.filter(({ event }) => this.#row.queue.types.has(event.type));
     if (message.slices.length > 1) this.#world.cover("pack");
     const rejected =
       message.spoiled === undefined ? [] : [{ reason: "malformed", detail: message.spoiled, bytes: new Uint8Array(1) } as const];
-    const bytes = events.reduce((sum, event) => sum + event.bytes.length, 0);
-    return { tag, events, rejected, bytes };
+    const bytes = message.slices.reduce((sum, slice) => sum + slice.bytes.length, 0);
+    return { tag, bytes, unpack: () => ({ events, rejected }) };
   }
 
   /** Makes the queue when it is not there: W9, what may be missing is recorded first. */

@@ -23,7 +23,7 @@ const publisher = "packages/transport/dist/amqp/amqp-publisher.js";
  */
 export const failpoints: readonly Failpoint[] = [
   /** A message came; nothing is known of it yet. */
-  { name: "rx.delivered", file: writer, find: "const { events, rejected } = unpackMessage(", insert: "$hit; ", synchronous: true },
+  { name: "rx.delivered", file: writer, find: "const message = pendingMessage(", insert: "$hit; ", synchronous: true },
   { name: "rx.before_append", file: writer, find: "const request = { receiverId", insert: "await $hit; " },
   /** The append is on its way: it is one statement, so whether it is committed only PostgreSQL knows. */
   {

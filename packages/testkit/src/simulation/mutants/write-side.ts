@@ -16,19 +16,22 @@ export const writeSide = [
     },
     "cut-inside-pack": {
       bug: "a batch ends inside a pack, and acks the whole message",
-      find: `const { batch, repeats } = mergeMessages(state.channel, state.queue.slice(0, taken));`,
-      replace: `const { batch: merged, repeats } = mergeMessages(state.channel, state.queue.slice(0, taken));
-        const batch = { ...merged, events: merged.events.slice(0, 2) };
-        const cut = { tag: merged.tag, events: merged.events.slice(2), rejected: [], bytes: 0 };
-        if (cut.events.length > 0) state = { ...state, queue: [...state.queue.slice(0, taken), cut, ...state.queue.slice(taken)] };`,
+      find: `const { batch, received, repeats } = mergeMessages(state.channel, taken);
+    const rest = { ...state, queue };`,
+      replace: `const { batch: merged, received, repeats } = mergeMessages(state.channel, taken);
+    const batch = { ...merged, events: merged.events.slice(0, 2) };
+    const later = merged.events.slice(2);
+    const cut = { tag: merged.tag, bytes: 0, unpack: () => ({ events: later, rejected: [] }) };
+    const rest = { ...state, queue: later.length === 0 ? queue : { ...queue, front: { message: cut, next: queue.front } } };`,
     },
     "seen-before-commit": {
       bug: "an event is a repeat when it was delivered before, not when it is stored",
       find: `case "delivered": if (input.channel !== state.channel) return { state, effects: [] };`,
       replace: `case "delivered": if (input.channel !== state.channel) return { state, effects: [] };
         const seen = state.seen ?? new Set();
-        const ids = input.messages.flatMap(({ events }) => events.map(({ id }) => id));
-        input = { ...input, messages: input.messages.map((each) => ({ ...each, events: each.events.filter(({ id }) => !seen.has(id)) })) };
+        const fresh = ({ events, rejected }) => ({ events: events.filter(({ id }) => !seen.has(id)), rejected });
+        const ids = input.messages.flatMap((each) => each.unpack().events.map(({ id }) => id));
+        input = { ...input, messages: input.messages.map((each) => ({ ...each, unpack: () => fresh(each.unpack()) })) };
         state = { ...state, seen: new Set([...seen, ...ids]) };`,
     },
     "two-appends": {
@@ -95,7 +98,7 @@ export const writeSide = [
     },
     "loss-not-recorded": {
       bug: "the loss of a queue is not recorded after an append",
-      find: `if (state.queue.length === 0) return recordMissed(state, before);`,
+      find: `if (state.queue.front === undefined) return recordMissed(state, before);`,
       replace: `if (state.queue.length === 0) return { state, effects: before };`,
     },
   }),
@@ -117,8 +120,20 @@ export const writeSide = [
     },
     "rejected-forgotten": {
       bug: "what is no event is not set aside",
-      find: `quarantined.push(...message.rejected);`,
+      find: `for (const each of rejected) quarantined.push(each);`,
       replace: ``,
+    },
+  }),
+  ...mutantsOf("packages/receiver-core/dist/machine/pending-messages.js", {
+    "arrived-reversed": {
+      bug: "what arrived while a batch was under way is stored newest first",
+      find: `return { front, back: undefined, bytes: pending.bytes };`,
+      replace: `return { front: pending.back, back: undefined, bytes: pending.bytes };`,
+    },
+    "arrived-forgotten": {
+      bug: "what arrived while messages waited is forgotten with the batch they went into, and acked with a later one",
+      find: `rest = turned({ front: next, back: rest.back, bytes: rest.bytes - message.bytes });`,
+      replace: `rest = turned({ front: next, back: undefined, bytes: rest.bytes - message.bytes });`,
     },
   }),
   ...mutantsOf("packages/event-store/dist/bisect.js", {
