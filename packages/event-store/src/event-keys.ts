@@ -54,7 +54,6 @@ export function writeEventKey(format: KeyFormat, { source, id }: EventIdentity, 
 
 const uuidText = 36;
 const dash = 0x2d;
-const dashes = new Set([8, 13, 18, 23]);
 const noDigit = 0xff;
 /** Values of the lower-case digits: another text is another id. */
 const digits = new Uint8Array(0x80).fill(noDigit);
@@ -66,7 +65,7 @@ function writeUuidV7(text: string, target: Buffer, at: number): boolean {
   if (text.length !== uuidText || text[14] !== "7") return false;
   let to = at;
   for (let i = 0; i < uuidText; i += 2) {
-    if (dashes.has(i)) {
+    if (i === 8 || i === 13 || i === 18 || i === 23) {
       if (text.charCodeAt(i) !== dash) return false;
       i += 1;
     }

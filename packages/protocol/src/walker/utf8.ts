@@ -4,12 +4,16 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Node's own, where there is Node: for more than a few bytes it is many times as fast as a loop, or as a decoder that makes text only to tell whether it can. */
 const native = globalThis.process?.getBuiltinModule?.("node:buffer");
 
-/** Up to so many bytes a loop is faster than a native call. */
-const shortBytes = 12;
+/** Up to so many bytes a loop that only looks is faster than a native call, and one that makes text. */
+const short = { look: 64, text: 12 } as const;
 
 /** The text of UTF-8 bytes; undefined when they are not valid UTF-8. Nothing is normalised. */
 export function readText(bytes: Uint8Array, from = 0, to = bytes.length): string | undefined {
-  if (to - from <= shortBytes && isAscii(bytes, from, to)) return asciiText(bytes, from, to);
+  if (to - from <= short.look && isAscii(bytes, from, to)) {
+    if (to - from <= short.text) return asciiText(bytes, from, to);
+    // No view and no decoder are needed for what is known to be ASCII.
+    if (native?.Buffer.isBuffer(bytes) === true) return bytes.toString("latin1", from, to);
+  }
   try {
     return strict.decode(bytes.subarray(from, to));
   } catch {
@@ -19,7 +23,7 @@ export function readText(bytes: Uint8Array, from = 0, to = bytes.length): string
 
 /** Whether bytes are valid UTF-8. */
 export function isUtf8(bytes: Uint8Array, from: number, to: number): boolean {
-  if (native !== undefined && to - from > shortBytes) return native.isUtf8(bytes.subarray(from, to));
+  if (native !== undefined && to - from > short.look) return native.isUtf8(bytes.subarray(from, to));
   return isAscii(bytes, from, to) || readText(bytes, from, to) !== undefined;
 }
 

@@ -20,6 +20,11 @@ export class WireReader {
 
   /** An unsigned varint below 2^53; -1 when it is cut off, longer than ten bytes, or larger than a number holds exactly in its low part. */
   varint(): number {
+    const first = this.position < this.end ? (this.bytes[this.position] ?? 0) : 0x80;
+    if (first < 0x80) {
+      this.position += 1;
+      return first;
+    }
     let value = 0;
     let factor = 1;
     for (let i = 0; i < 10; i += 1) {
