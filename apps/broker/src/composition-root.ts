@@ -82,7 +82,8 @@ export function createBroker(parts: BrokerParts): Broker {
   const ids: IdSource = { uuid: uuidv7 };
   const random = Math.random;
   const offsets = new OffsetWriter({ store: state, clock, logger, random });
-  const core = { transport, log, state, offsets, past, clock, ids, random, logger };
+  const defer = (run: () => void): void => void setImmediate(run);
+  const core = { transport, log, state, offsets, past, clock, defer, ids, random, logger };
   const manager = new ReceiverManager(core, { namespace, exchange, unstoredBytes, retireAfterMs, upkeepMs });
   const publisher = transport.createPublisher({ exchange });
   const health = new HealthRegistry();

@@ -3,12 +3,19 @@ import { bindMessage } from "./bind-message.ts";
 
 test("says of each value its format and its length, in one message", () => {
   const message = Buffer.concat(bindMessage("s", ["é", 7, 12n, null, Uint8Array.of(1, 2), ""]));
-  const expected = [
-    ...[0x42, ...int32(message.length - 1), 0, 0x73, 0],
-    ...[...int16(6), ...int16(0), ...int16(0), ...int16(0), ...int16(1), ...int16(1), ...int16(0)],
-    ...[...int16(6), ...int32(2), 0xc3, 0xa9, ...int32(1), 0x37, ...int32(2), 0x31, 0x32, ...int32(-1), ...int32(2), 1, 2, ...int32(0)],
-    ...int16(0),
+  const parts: readonly (readonly number[])[] = [
+    [0x42, ...int32(message.length - 1), 0, 0x73, 0],
+    [6, 0, 0, 0, 1, 1, 0].flatMap(int16),
+    int16(6),
+    [...int32(2), 0xc3, 0xa9],
+    [...int32(1), 0x37],
+    [...int32(2), 0x31, 0x32],
+    int32(-1),
+    [...int32(2), 1, 2],
+    int32(0),
+    int16(0),
   ];
+  const expected = parts.flat();
   expect([...message]).toEqual(expected);
 });
 

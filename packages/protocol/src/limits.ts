@@ -30,7 +30,7 @@ export const Limits = {
   /** An EventBatch on the stream: max(this, one event). */
   batchBytes: 1024 * 1024,
   /** Events of one segment, unless a single AMQP message holds more. */
-  segmentEvents: 500,
+  segmentEvents: 1_000,
   /** Bytes of one segment, unless a single AMQP message holds more. */
   segmentBytes: 1024 * 1024,
   /** A message body that a receiver keeps; a larger one goes to quarantine without its bytes. */

@@ -15,6 +15,8 @@ export interface CoreDeps {
   readonly offsets: OffsetWriter;
   readonly past: PastProbe;
   readonly clock: Clock;
+  /** Runs something when what was begun in this turn of the event loop is under way. */
+  readonly defer: (run: () => void) => void;
   readonly ids: IdSource;
   /** A number in [0, 1), for jitter. */
   readonly random: () => number;

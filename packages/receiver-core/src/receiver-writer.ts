@@ -1,5 +1,5 @@
 import type { Claim, MissedGap } from "@warren/event-store";
-import { isWarrenError, Limits, TopicMatcher, WarrenError, type Offset } from "@warren/protocol";
+import { isWarrenError, Limits, TopicMatcher, WarrenError, type EncodedBatch, type Offset } from "@warren/protocol";
 import { Tail } from "@warren/replay";
 import type { ReceiverRow } from "@warren/state-store";
 import type { Delivery, QueueConsumer } from "@warren/transport";
@@ -7,7 +7,7 @@ import { queueName } from "./config-key.ts";
 import type { BudgetHolder } from "./receive-budget.ts";
 import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
 import type { ChannelView } from "./machine/channel-watch.ts";
-import type { PendingMessage } from "./machine/pending-messages.ts";
+import { takeMessages, type PendingMessage } from "./machine/pending-messages.ts";
 import {
   startReceiver,
   stepReceiver,
@@ -51,6 +51,10 @@ export class ReceiverWriter {
   /** The transport waits until the loss of the queue is recorded. */
   #missing: PromiseWithResolvers<void> | undefined;
   readonly #holder: BudgetHolder = { room: () => this.#dispatch({ kind: "room" }) };
+  /** Something is to be done when the append is under way. */
+  #behindAppend = false;
+  /** Not in the tail yet. */
+  #stored: EncodedBatch | undefined;
   /** Delivered in this turn of the event loop. */
   #arrived: { readonly channel: number; readonly messages: PendingMessage[] } | undefined;
   /** Largest message since the queue was paused last, in bytes: its body, or what is held of it when that is more. */
@@ -145,13 +149,36 @@ export class ReceiverWriter {
   }
 
   #dispatch(input: ReceiverInput): void {
+    this.#publish();
     this.#runAll(stepReceiver(this.#state, input));
   }
 
   #runAll({ state, effects }: ReceiverStep): void {
     this.#state = state;
     for (const effect of effects) this.#run(effect);
+    if (state.work.kind === "appending") this.#afterAppend();
     if (!this.#shared.budget.hold(this.#holder, unstoredBytes(this.#state))) this.#dispatch({ kind: "shed" });
+  }
+
+  /** When the append is under way: what would have kept it waiting, while the database works. */
+  #afterAppend(): void {
+    if (this.#behindAppend) return;
+    this.#behindAppend = true;
+    this.#deps.defer(() => {
+      this.#behindAppend = false;
+      this.#publish();
+      // Takes the next batch apart, so that it is ready when this one is stored.
+      takeMessages(this.#state.queue);
+    });
+  }
+
+  /** Hands over what is stored. */
+  #publish(): void {
+    const segment = this.#stored;
+    if (segment === undefined) return;
+    this.#stored = undefined;
+    this.tail.push(segment);
+    this.#events.stored();
   }
 
   #run(effect: ReceiverEffect): void {
@@ -172,9 +199,10 @@ export class ReceiverWriter {
         this.#queue?.ackUpTo(effect.channel, effect.tag);
         return;
       case "publish":
-        this.tail.push(effect.segment);
         this.#shared.counters.eventsStored += effect.segment.count;
-        this.#events.stored();
+        this.#stored = effect.segment;
+        // The next append first: to hand a segment to many consumers takes a while.
+        if (this.#state.work.kind !== "appending") this.#publish();
         return;
       case "advance":
         this.tail.advance(effect.head);

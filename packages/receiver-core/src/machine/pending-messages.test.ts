@@ -38,8 +38,9 @@ function drained(pending: PendingMessages): readonly (readonly number[])[] {
 describe("messages that wait for their batch", () => {
   test("come out in order, however they were added, and count what they hold", () => {
     const packs = new Packs();
-    const one = addMessages(noMessages, [packs.pack(1, 400), packs.pack(2, 100)]);
-    const two = addMessages(addMessages(addMessages(one, [packs.pack(3, 1)]), []), [packs.pack(4, 1), packs.pack(5, 500)]);
+    const most = Limits.segmentEvents;
+    const one = addMessages(noMessages, [packs.pack(1, most - 100), packs.pack(2, 100)]);
+    const two = addMessages(addMessages(addMessages(one, [packs.pack(3, 1)]), []), [packs.pack(4, 1), packs.pack(5, most)]);
     expect([noMessages.bytes, one.bytes, two.bytes, takeMessages(two).rest.bytes]).toEqual([0, 2_000, 5_000, 3_000]);
     expect(drained(two)).toEqual([[1, 2], [3, 4], [5]]);
     expect(addMessages(takeMessages(one).rest, [packs.pack(6, 1)])).toMatchObject({ front: { message: { tag: 6 } }, back: undefined });
@@ -76,8 +77,10 @@ describe("a message in the write side of a receiver", () => {
 
   test("is not taken apart before its batch, save the one that shows where the batch ends", () => {
     const packs = new Packs();
-    let state = deliver(opened(), packs.pack(1, 190));
-    for (let tag = 2; tag <= 9; tag += 1) state = deliver(state, packs.pack(tag, 190));
+    // Two fit.
+    const count = Limits.segmentEvents / 2 - 10;
+    let state = deliver(opened(), packs.pack(1, count));
+    for (let tag = 2; tag <= 9; tag += 1) state = deliver(state, packs.pack(tag, count));
     expect(packs.tags).toEqual([1]);
     state = stored(state);
     expect(packs.tags).toEqual([1, 2, 3, 4]);
