@@ -22,10 +22,8 @@ const given = (value: string): string | undefined => (value === "" ? undefined :
 export class LazyEvent implements RecordedEvent {
   readonly #batch: ReceivedBatch;
   readonly #index: number;
-  #texts: (string | undefined)[] | undefined;
-  #parsed: { readonly data: unknown } | undefined;
-  #event: Event | undefined;
-  #extensions: ReadonlyMap<string, string> | undefined;
+  /** One field for all of it: most events are asked for little. */
+  #made: Made | undefined;
 
   constructor(batch: ReceivedBatch, index: number) {
     this.#batch = batch;
@@ -74,13 +72,15 @@ export class LazyEvent implements RecordedEvent {
   }
 
   get extensions(): ReadonlyMap<string, string> {
-    this.#extensions ??= new Map(Object.entries(this.#decoded().extensions));
-    return this.#extensions;
+    const made = (this.#made ??= {});
+    made.extensions ??= new Map(Object.entries(this.#decoded().extensions));
+    return made.extensions;
   }
 
   get data(): unknown {
-    this.#parsed ??= { data: this.#parse() };
-    return this.#parsed.data;
+    const made = (this.#made ??= {});
+    made.parsed ??= { data: this.#parse() };
+    return made.parsed.data;
   }
 
   get bytes(): Uint8Array {
@@ -114,20 +114,22 @@ export class LazyEvent implements RecordedEvent {
   }
 
   #text(field: number): string {
-    this.#texts ??= [];
-    const known = this.#texts[field];
+    const made = (this.#made ??= {});
+    const texts = (made.texts ??= []);
+    const known = texts[field];
     if (known !== undefined) return known;
     const found = this.#find(field);
     const text =
       found === undefined ? "" : must(readText(found.bytes, found.position, found.end), "a broker sends no event whose text is not UTF-8");
-    this.#texts[field] = text;
+    texts[field] = text;
     return text;
   }
 
   /** Time and extensions are messages of their own: the library knows them. */
   #decoded(): Event {
-    this.#event ??= fromBinary(EventSchema, this.#batch.bytes.subarray(this.#start, this.#end));
-    return this.#event;
+    const made = (this.#made ??= {});
+    made.event ??= fromBinary(EventSchema, this.#batch.bytes.subarray(this.#start, this.#end));
+    return made.event;
   }
 
   get #start(): number {
@@ -158,6 +160,14 @@ export class LazyEvent implements RecordedEvent {
     }
     return found;
   }
+}
+
+/** What was decoded of an event. */
+interface Made {
+  texts?: (string | undefined)[];
+  parsed?: { readonly data: unknown };
+  event?: Event;
+  extensions?: ReadonlyMap<string, string>;
 }
 
 interface Found {

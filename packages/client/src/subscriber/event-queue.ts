@@ -1,9 +1,18 @@
+/** Items that are made when they are taken: so the thousands that wait are nothing that the garbage collector would have to go through. */
+export interface Run<T> {
+  readonly length: number;
+  at(index: number): T | undefined;
+}
+
 /** Hands items from one producer to consumers in order. `push` resolves when the queue is short enough for more: that is the back-pressure. */
 export class EventQueue<T> {
   readonly #limit: number;
-  #items: T[] = [];
-  /** Of those, so many were taken. */
+  /** Those with something left. */
+  readonly #runs: Run<T>[] = [];
+  /** Of the first run, so many were taken. */
   #taken = 0;
+  /** Items of all runs that were not taken. */
+  #waiting = 0;
   #takers: ((result: IteratorResult<T, undefined>) => void)[] = [];
   #failures: ((error: unknown) => void)[] = [];
   #room: (() => void)[] = [];
@@ -14,27 +23,32 @@ export class EventQueue<T> {
     this.#limit = limit;
   }
 
-  async push(items: readonly T[]): Promise<void> {
-    if (this.#end !== undefined) return;
-    for (const item of items) {
-      const taker = this.#takers.shift();
+  /** Adds what an array holds, or what a run makes. */
+  async push(run: Run<T>): Promise<void> {
+    if (this.#end !== undefined || run.length === 0) return;
+    this.#runs.push(run);
+    this.#waiting += run.length;
+    while (this.#takers.length > 0) {
+      const item = this.takeNow();
+      if (item === undefined) break;
       this.#failures.shift();
-      if (taker === undefined) this.#items.push(item);
-      else taker({ done: false, value: item });
+      this.#takers.shift()?.({ done: false, value: item });
     }
-    if (this.#items.length - this.#taken > this.#limit) await new Promise<void>((resolve) => this.#room.push(resolve));
+    if (this.#waiting > this.#limit) await new Promise<void>((resolve) => this.#room.push(resolve));
   }
 
   /** The next one, if there is one already. */
   takeNow(): T | undefined {
-    const item = this.#items[this.#taken];
-    if (item === undefined) return undefined;
+    const [run] = this.#runs;
+    if (run === undefined) return undefined;
+    const item = run.at(this.#taken);
     this.#taken += 1;
-    if (this.#taken === this.#items.length) {
-      this.#items = [];
+    this.#waiting -= 1;
+    if (this.#taken === run.length) {
+      this.#runs.shift();
       this.#taken = 0;
     }
-    if (this.#room.length > 0 && this.#items.length - this.#taken <= this.#limit) this.#wake();
+    if (this.#room.length > 0 && this.#waiting <= this.#limit) this.#wake();
     return item;
   }
 
@@ -55,8 +69,9 @@ export class EventQueue<T> {
     if (this.#end !== undefined) return;
     this.#end = { error };
     if (discard) {
-      this.#items = [];
+      this.#runs.length = 0;
       this.#taken = 0;
+      this.#waiting = 0;
     }
     this.#wake();
     const [takers, failures] = [this.#takers, this.#failures];

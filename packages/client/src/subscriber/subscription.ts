@@ -333,9 +333,8 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
         this.#dispatch({ kind: "failed", offset, moves, failure });
       },
     };
-    const events: SubscribedEvent[] = [];
-    for (let index = handOver.from; index < count; index += 1) events.push(new SettleableEvent(batch, index, settle));
-    await this.#queue.push(events);
+    const { from } = handOver;
+    await this.#queue.push({ length: count - from, at: (index) => new SettleableEvent(batch, from + index, settle) });
   }
 
   async #side({ deliveryId, batch: bytes, reason, attempts }: SideFrame): Promise<void> {
