@@ -1,6 +1,6 @@
 import { encodeEvent, type EventFields } from "./event.ts";
 import { Limits } from "./limits.ts";
-import { PublishCheck } from "./validation.ts";
+import { checkId, PublishCheck } from "./validation.ts";
 import { eventTag } from "./walker/walk-batch.ts";
 
 /** Tags and lengths of all fields but extensions, and the time. */
@@ -17,23 +17,26 @@ export class EventEncoder {
   /** Events that may need more are left to the protobuf library: their cost is that of their bytes. */
   static readonly mostBytes = 16 * 1024;
   readonly #check = new PublishCheck();
+  /** Attributes of the last events, when there were two alike. */
+  #alike: EncodedAttributes | undefined;
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
   #at = 0;
 
   /** Checks an event that travels in another form. About how many bytes it has. Throws EVENT_INVALID or TOO_LARGE, as `encodeEvent`. */
   check(event: EventFields): number {
     this.#check.check(event);
+    checkId(event.id);
     const { units, more } = sizeOf(event);
     return 3 * units + more > Limits.eventBytes || !isPlain(event) ? encodeEvent(event).bytes.length : units + more;
   }
 
   /**
-   * Checks and encodes an event at a place where `mostBytes` are free. Where it ends; -1: nothing was written, it is one for `encodeEvent`. Throws EVENT_INVALID,
-   * as `encodeEvent`.
+   * Checks and encodes an event at a place where `mostBytes` are free. Where it ends; -1: it is one for `encodeEvent`. Throws EVENT_INVALID, as `encodeEvent`;
+   * anything may stand at that place then.
    */
   encodeInto(event: EventFields, bytes: Uint8Array, at: number): number {
-    this.#check.check(event);
-    return mostOf(event) > EventEncoder.mostBytes ? -1 : writeElement(bytes, at, event);
+    this.#alike = this.#check.check(event) ? (this.#alike ?? encodeAttributes(event)) : undefined;
+    return mostOf(event) > EventEncoder.mostBytes ? -1 : writeElement(bytes, at, event, { alike: this.#alike });
   }
 
   /** As an element of `EventBatch.events`, without a check. Undefined: it is larger, or has more, than is written here. */
@@ -58,11 +61,16 @@ function mostOf(event: EventFields): number {
   return 3 * units + more;
 }
 
-/** Writes an element of `EventBatch.events`; returns where it ends. */
-function writeElement(bytes: Uint8Array, start: number, event: EventFields): number {
+/** Of an event that is to be published and was checked, save its id. `alike`: its attributes, when they are known. */
+interface ToPublish {
+  readonly alike: EncodedAttributes | undefined;
+}
+
+/** Writes an element of `EventBatch.events`; returns where it ends. Throws EVENT_INVALID for the id of one that is to be published. */
+function writeElement(bytes: Uint8Array, start: number, event: EventFields, toPublish?: ToPublish): number {
   // Nearly every event needs a length of two bytes; what another one needs is moved.
   const content = start + 3;
-  const end = writeEvent(bytes, content, event);
+  const end = writeEvent(bytes, content, event, toPublish);
   const size = end - content;
   const from = start + 1 + sizeOfLength(size);
   if (from !== content) bytes.copyWithin(from, content, end);
@@ -97,16 +105,36 @@ function isPlain({ time, $unknown }: EventFields): boolean {
   );
 }
 
+/** The fields of an event that are often those of the event before. */
+interface EncodedAttributes {
+  /** Before the time. */
+  readonly first: Uint8Array;
+  /** Behind it. */
+  readonly last: Uint8Array;
+}
+
+function encodeAttributes(event: EventFields): EncodedAttributes {
+  const { units, more } = sizeOf(event);
+  const bytes = new Uint8Array(3 * units + more);
+  const first = bytes.slice(0, writeFirst(bytes, 0, event));
+  return { first, last: bytes.slice(0, writeLast(bytes, 0, event)) };
+}
+
+function writeFirst(bytes: Uint8Array, start: number, { source, type, subject }: EventFields): number {
+  return writeField(bytes, writeField(bytes, writeField(bytes, start, 2, source), 3, type), 4, subject);
+}
+
+function writeLast(bytes: Uint8Array, start: number, { dataContentType, dataSchema, partitionKey }: EventFields): number {
+  return writeField(bytes, writeField(bytes, writeField(bytes, start, 6, dataContentType), 7, dataSchema), 8, partitionKey);
+}
+
 /** Writes the fields of an event in the order of their numbers; returns where it ends. */
-function writeEvent(bytes: Uint8Array, start: number, event: EventFields): number {
-  let at = writeField(bytes, start, 1, event.id);
-  at = writeField(bytes, at, 2, event.source);
-  at = writeField(bytes, at, 3, event.type);
-  at = writeField(bytes, at, 4, event.subject);
+function writeEvent(bytes: Uint8Array, start: number, event: EventFields, toPublish: ToPublish | undefined): number {
+  const alike = toPublish?.alike;
+  let at = writeId(bytes, start, event.id, toPublish !== undefined);
+  at = alike === undefined ? writeFirst(bytes, at, event) : put(bytes, at, alike.first);
   if (event.time !== undefined) at = writeTime(bytes, at, Number(event.time.seconds), event.time.nanos);
-  at = writeField(bytes, at, 6, event.dataContentType);
-  at = writeField(bytes, at, 7, event.dataSchema);
-  at = writeField(bytes, at, 8, event.partitionKey);
+  at = alike === undefined ? writeLast(bytes, at, event) : put(bytes, at, alike.last);
   for (const name in event.extensions) {
     if (Object.hasOwn(event.extensions, name)) at = writeExtension(bytes, at, name, event.extensions[name] ?? "");
   }
@@ -115,8 +143,24 @@ function writeEvent(bytes: Uint8Array, start: number, event: EventFields): numbe
   if (body.case !== "data") return at;
   bytes[at] = tagOf(10);
   at = writeVarint(bytes, at + 1, body.value.length);
-  bytes.set(body.value, at);
-  return at + body.value.length;
+  return put(bytes, at, body.value);
+}
+
+/** One of a few ASCII characters is checked while it is written. */
+function writeId(bytes: Uint8Array, at: number, id: string, check: boolean): number {
+  if (id !== "" && id.length <= shortText && writeAscii(bytes, at + 2, id)) {
+    bytes[at] = tagOf(1);
+    bytes[at + 1] = id.length;
+    return at + 2 + id.length;
+  }
+  if (check) checkId(id);
+  return writeField(bytes, at, 1, id);
+}
+
+/** Bytes as they are; returns where they end. */
+function put(bytes: Uint8Array, at: number, value: Uint8Array): number {
+  bytes.set(value, at);
+  return at + value.length;
 }
 
 const tagOf = (field: number): number => field * 8 + 2;
@@ -168,11 +212,11 @@ function writeText(bytes: Uint8Array, at: number, field: number, text: string): 
   return from + size;
 }
 
-/** False, with something written, when it is not ASCII. */
+/** False, with something written, when it is not ASCII, or has a NUL. */
 function writeAscii(bytes: Uint8Array, at: number, text: string): boolean {
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
-    if (code > 0x7f) return false;
+    if (code > 0x7f || code === 0) return false;
     bytes[at + i] = code;
   }
   return true;

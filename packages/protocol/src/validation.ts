@@ -96,24 +96,23 @@ export interface EventAttributes {
 /** Throws EVENT_INVALID unless an event may be published. Binds only what *we* publish; its size is checked when it is encoded. */
 export function checkEventToPublish(event: EventAttributes): void {
   new PublishCheck().check(event);
+  checkId(event.id);
 }
 
 /** Checks one event after another: attributes that are those of the event before, as in most runs of events, are not looked at again. */
 export class PublishCheck {
   readonly #right = { type: "", source: "", subject: "", dataContentType: "", dataSchema: "", partitionKey: "" };
 
-  /** As `checkEventToPublish`. */
-  check(event: EventAttributes): void {
+  /** As `checkEventToPublish`, all but the id. True: its attributes are those of the event before (id, extensions and body are not compared). */
+  check(event: EventAttributes): boolean {
     const known = this.#isKnown(event);
     const wrong =
-      (known ? undefined : (wrongType(event.type) ?? wrongAttributes(event))) ??
-      wrongId(event.id) ??
-      wrongBody(event.body) ??
-      wrongExtensions(event.extensions);
-    if (wrong !== undefined) throw new WarrenError("EVENT_INVALID", `event ${JSON.stringify(event.id.slice(0, 100))}: ${wrong}`);
-    if (known) return;
+      (known ? undefined : (wrongType(event.type) ?? wrongAttributes(event))) ?? wrongBody(event.body) ?? wrongExtensions(event.extensions);
+    if (wrong !== undefined) throw invalid(event.id, wrong);
+    if (known) return true;
     const { type, source, subject, dataContentType, dataSchema, partitionKey } = event;
     Object.assign(this.#right, { type, source, subject, dataContentType, dataSchema, partitionKey });
+    return false;
   }
 
   #isKnown(event: EventAttributes): boolean {
@@ -129,6 +128,22 @@ export class PublishCheck {
       event.partitionKey === right.partitionKey
     );
   }
+}
+
+/** Throws EVENT_INVALID unless an event may be published with this id. */
+export function checkId(id: string): void {
+  // A message id is an AMQP short string.
+  const wrong =
+    id === ""
+      ? "id is empty"
+      : (wrongText("id", id, shortStringBytes) ??
+        // What AMQP clients make of bytes that are not UTF-8: a receiver could not tell it from a garbled id.
+        (id.includes("\uFFFD") ? "id has the replacement character U+FFFD" : undefined));
+  if (wrong !== undefined) throw invalid(id, wrong);
+}
+
+function invalid(id: string, wrong: string): WarrenError {
+  return new WarrenError("EVENT_INVALID", `event ${JSON.stringify(String(id).slice(0, 100))}: ${wrong}`);
 }
 
 function wrongType(type: string): string | undefined {
@@ -157,31 +172,8 @@ function wrongAttributes(event: EventAttributes): string | undefined {
   );
 }
 
-function wrongId(id: string): string | undefined {
-  if (id === "") return "id is empty";
-  if (isPlainText(id)) return undefined;
-  // A message id is an AMQP short string.
-  const wrong = wrongText("id", id, shortStringBytes);
-  if (wrong !== undefined) return wrong;
-  // What AMQP clients make of bytes that are not UTF-8: a receiver could not tell it from a garbled id.
-  return id.includes("\uFFFD") ? "id has the replacement character U+FFFD" : undefined;
-}
-
 function wrongBody(body: EventAttributes["body"]): string | undefined {
   return body.case === "text" && !body.value.isWellFormed() ? "the data is not valid Unicode; send it as bytes" : undefined;
-}
-
-/** Up to so many characters a loop is faster than what tells of any text whether it is right. */
-const shortText = 48;
-
-/** Whether it is a short text of visible ASCII characters and spaces: nothing can be wrong with it. */
-function isPlainText(text: unknown): boolean {
-  if (typeof text !== "string" || text.length > shortText) return false;
-  for (let i = 0; i < text.length; i += 1) {
-    const code = text.charCodeAt(i);
-    if (code < 0x20 || code > 0x7e) return false;
-  }
-  return true;
 }
 
 function wrongText(name: string, value: string, limit: number): string | undefined {
