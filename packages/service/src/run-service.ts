@@ -1,3 +1,4 @@
+import { collectLessOften } from "./collect-less-often.ts";
 import { isWarrenError, Times, type Logger } from "@warren/protocol";
 
 /** An app as a process. */
@@ -16,6 +17,7 @@ const configExit = 78;
  * the message on standard error. An unexpected exception is logged and exits 1: a process in an unknown state must not go on.
  */
 export async function runService(open: () => Promise<{ readonly app: Runnable; readonly logger: Logger }>): Promise<void> {
+  collectLessOften();
   const abort = new AbortController();
   let logger: Logger | undefined;
   const fail = (error: unknown): never => {
