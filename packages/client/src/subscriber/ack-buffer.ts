@@ -1,37 +1,49 @@
 import type { Offset, OffsetRange } from "@warren/protocol";
 
+/** A batch of events, all of one session. */
+export interface AckedBatch {
+  readonly firstOffset: Offset;
+  /** Of its session. */
+  readonly moves: bigint;
+}
+
 /** What the application is done with and the session was not told yet: events are done one by one, and told in stretches. */
 export class AckBuffer {
-  #moves = 0n;
   #stretches: OffsetRange[] = [];
-  /** The stretch that grows now. */
-  #first: Offset = 0n;
-  #last: Offset = 0n;
+  /** The stretch that grows now, by places in a batch: sums of offsets cost more than all the rest of an ack. */
+  #batch: AckedBatch | undefined;
+  #first = 0;
+  #last = 0;
 
   /** Whether there is room for one of that session: what is there is of the same one. */
   takes(moves: bigint): boolean {
-    return this.#last === 0n || moves === this.#moves;
+    return this.#batch === undefined || moves === this.#batch.moves;
   }
 
-  /** `moves`: of the session in which it was received. */
-  add(offset: Offset, moves: bigint): void {
-    if (this.#last !== 0n && offset === this.#last + 1n) {
-      this.#last = offset;
+  /** `index`: in the batch. */
+  add(batch: AckedBatch, index: number): void {
+    if (this.#batch === batch && index === this.#last + 1) {
+      this.#last = index;
       return;
     }
-    if (this.#last !== 0n) this.#stretches.push({ first: this.#first, last: this.#last });
-    this.#moves = moves;
-    this.#first = offset;
-    this.#last = offset;
+    if (this.#batch !== undefined) this.#stretches.push(this.#grown(this.#batch));
+    this.#batch = batch;
+    this.#first = index;
+    this.#last = index;
   }
 
   /** All of it, in ascending order; nothing is left. Undefined: there is nothing. */
   take(): { readonly kind: "done"; readonly ranges: readonly OffsetRange[]; readonly moves: bigint } | undefined {
-    if (this.#last === 0n) return undefined;
-    const stretches = [...this.#stretches, { first: this.#first, last: this.#last }];
+    const batch = this.#batch;
+    if (batch === undefined) return undefined;
+    const stretches = [...this.#stretches, this.#grown(batch)];
     this.#stretches = [];
-    this.#last = 0n;
-    return { kind: "done", ranges: stretches.length === 1 ? stretches : joined(stretches), moves: this.#moves };
+    this.#batch = undefined;
+    return { kind: "done", ranges: stretches.length === 1 ? stretches : joined(stretches), moves: batch.moves };
+  }
+
+  #grown({ firstOffset }: AckedBatch): OffsetRange {
+    return { first: firstOffset + BigInt(this.#first), last: firstOffset + BigInt(this.#last) };
   }
 }
 

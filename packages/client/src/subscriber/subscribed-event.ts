@@ -11,9 +11,10 @@ export interface SubscribedEvent extends RecordedEvent {
   park(this: void, reason: string, attempts?: number): void;
 }
 
-/** Where it is told what became of events: of one session, or of one side delivery. */
+/** Where it is told what became of events: of one batch, or of one side delivery. */
 export interface Settle {
-  ack(offset: Offset): void;
+  /** Of the event with that index in its batch. */
+  ack(index: number): void;
   park(offset: Offset, failure: Failure): void;
 }
 
@@ -21,15 +22,17 @@ export interface Settle {
 export class SettleableEvent extends LazyEvent implements SubscribedEvent {
   readonly retried: Failure | undefined;
   readonly #settle: Settle;
+  readonly #place: number;
 
   constructor(batch: ReceivedBatch, index: number, settle: Settle, retried?: Failure) {
     super(batch, index);
+    this.#place = index;
     this.retried = retried;
     this.#settle = settle;
   }
 
   get ack(): SubscribedEvent["ack"] {
-    return () => this.#settle.ack(this.offset);
+    return () => this.#settle.ack(this.#place);
   }
 
   get park(): SubscribedEvent["park"] {

@@ -1,8 +1,8 @@
-import { backoffDelay, isWarrenError, Times, WarrenError, type Clock, type ErrorCode, type Offset, type Timer } from "@warren/protocol";
+import { backoffDelay, isWarrenError, Times, WarrenError, type Clock, type ErrorCode, type Timer } from "@warren/protocol";
 import type { Frame, Gap, Refused, SideFrame } from "@warren/protocol/v1";
 import { fromConnectError } from "../from-connect-error.ts";
 import { startSession, stepSession, type SessionEffect, type SessionInput, type SessionState } from "../machine/session-machine.ts";
-import { AckBuffer } from "./ack-buffer.ts";
+import { AckBuffer, type AckedBatch } from "./ack-buffer.ts";
 import { AckWindow } from "./ack-window.ts";
 import { EventQueue } from "./event-queue.ts";
 import { readReceived } from "./read-received.ts";
@@ -145,9 +145,9 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
    * What is done is told together: in one turn of the event loop when the broker may soon have to wait for it, else within `Times.ackDelayMs`. At a low rate a message for
    * each ack would cost both sides as much as the event.
    */
-  #ack(offset: Offset, moves: bigint): void {
-    if (!this.#acks.takes(moves)) this.#tellAcks();
-    this.#acks.add(offset, moves);
+  #ack(batch: AckedBatch, index: number): void {
+    if (!this.#acks.takes(batch.moves)) this.#tellAcks();
+    this.#acks.add(batch, index);
     if (!this.#window.isFilling) {
       this.#ackTimer ??= this.#deps.clock.after(Times.ackDelayMs, () => this.#tellAcks());
       return;
@@ -325,9 +325,10 @@ export class Subscription implements AsyncIterable<SubscribedEvent>, AsyncDispos
     const handOver = effects.find((effect) => effect.kind === "hand-over");
     if (handOver === undefined) return;
     const { moves } = this.#state;
+    const acked = { firstOffset, moves };
     this.#window.handedOver(count - handOver.from, bytes.length);
     const settle: Settle = {
-      ack: (offset) => this.#ack(offset, moves),
+      ack: (index) => this.#ack(acked, index),
       park: (offset, failure) => {
         this.#window.acked(1);
         this.#dispatch({ kind: "failed", offset, moves, failure });

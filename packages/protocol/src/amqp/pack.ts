@@ -75,6 +75,8 @@ export function unpack(body: Uint8Array, matcher?: TopicMatcher): Unpacked {
   const events: EventSlice[] = [];
   const rejected: QuarantinedEvent[] = [];
   const reader = new WireReader(body);
+  // Events come in runs. The walk tells the type of one that is wanted; for one that is not, finding its type is all that it costs.
+  const before = { unwanted: false };
   while (!reader.done) {
     const start = reader.position;
     reader.position += 1;
@@ -85,9 +87,12 @@ export function unpack(body: Uint8Array, matcher?: TopicMatcher): Unpacked {
     }
     const from = reader.position;
     reader.position += length;
-    if (matcher !== undefined && !isWanted(body, from, reader.position, matcher)) continue;
-    const bytes = body.subarray(start, reader.position);
+    if (before.unwanted && !isWanted(findType(body, from, reader.position), matcher)) continue;
     const walked = walkEvent(body, from, reader.position);
+    const type = walked.kind === "event" ? walked.type : findType(body, from, reader.position);
+    before.unwanted = !isWanted(type, matcher);
+    if (before.unwanted) continue;
+    const bytes = body.subarray(start, reader.position);
     if (walked.kind === "event") events.push({ bytes, id: walked.id, source: walked.source, type: walked.type, deduplicated: true });
     else rejected.push({ reason: walked.reason, detail: walked.detail, bytes, source: walked.source, id: walked.id, type: walked.type });
   }
@@ -96,8 +101,6 @@ export function unpack(body: Uint8Array, matcher?: TopicMatcher): Unpacked {
 }
 
 /** False when the event's type is known and matches nothing. Whether the rest of it is sound is not looked at. */
-function isWanted(bytes: Uint8Array, from: number, to: number, matcher: TopicMatcher): boolean {
-  if (matcher.matchesAll) return true;
-  const type = findType(bytes, from, to);
-  return type === undefined || matcher.matches(type);
+function isWanted(type: string | undefined, matcher: TopicMatcher | undefined): boolean {
+  return matcher === undefined || type === undefined || matcher.matches(type);
 }

@@ -10,7 +10,7 @@ export interface ReceivedBatch {
   readonly recordedAt: Date;
   readonly bytes: Uint8Array;
   readonly count: number;
-  /** Where in `bytes` the fields of event i begin (2 i) and end (2 i + 1). */
+  /** Where in `bytes` the fields of event i begin (2 i) and end (2 i + 1), for each of `count`; what follows means nothing. */
   readonly bounds: Uint32Array;
 }
 
@@ -20,7 +20,8 @@ const recordedAtTag = 0x12;
 /** Finds the events of an encoded `EventBatch`: tags and lengths only. Undefined when the bytes are none. */
 export function readBatch(bytes: Uint8Array): ReceivedBatch | undefined {
   const reader = new WireReader(bytes);
-  const bounds: number[] = [];
+  let bounds = new Uint32Array(firstBounds);
+  let count = 0;
   let firstOffset: Offset = 0n;
   let recordedAt = new Date(0);
   while (!reader.done) {
@@ -39,8 +40,23 @@ export function readBatch(bytes: Uint8Array): ReceivedBatch | undefined {
     if (length < 0) return undefined;
     const from = reader.position;
     reader.position += length;
-    if (tag === eventTag) bounds.push(from, reader.position);
-    else recordedAt = timestampDate(fromBinary(TimestampSchema, bytes.subarray(from, reader.position)));
+    if (tag === eventTag) {
+      if (2 * count === bounds.length) bounds = grown(bounds);
+      bounds[2 * count] = from;
+      bounds[2 * count + 1] = reader.position;
+      count += 1;
+    } else {
+      recordedAt = timestampDate(fromBinary(TimestampSchema, bytes.subarray(from, reader.position)));
+    }
   }
-  return { firstOffset, recordedAt, bytes, count: bounds.length / 2, bounds: Uint32Array.from(bounds) };
+  return { firstOffset, recordedAt, bytes, count, bounds };
+}
+
+/** Room for a few events; it is doubled for more. */
+const firstBounds = 16;
+
+function grown(bounds: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const more = new Uint32Array(2 * bounds.length);
+  more.set(bounds);
+  return more;
 }

@@ -34,7 +34,6 @@ export interface MergedBatch {
 export function mergeMessages(channel: number, messages: readonly PendingMessage[]): MergedBatch {
   const events: EventSlice[] = [];
   const quarantined: QuarantinedEvent[] = [];
-  const ids = new Set<string>();
   let tag = 0;
   let bytes = 0;
   for (const message of messages) {
@@ -43,16 +42,19 @@ export function mergeMessages(channel: number, messages: readonly PendingMessage
     bytes += message.bytes;
     // One by one: a message can hold more than a call takes arguments (W12).
     for (const each of rejected) quarantined.push(each);
-    for (const event of good) {
-      ids.add(event.id);
-      events.push(event);
-    }
+    for (const event of good) events.push(event);
   }
   const batch = { channel, tag, events, quarantined, bytes };
   // Nearly always: no id stands in it twice, so neither does an event.
-  if (ids.size === events.length) return { batch, received: events.length, repeats: 0 };
+  if (areRising(events) || new Set(events.map(({ id }) => id)).size === events.length)
+    return { batch, received: events.length, repeats: 0 };
   const { batch: rest, repeats } = cutRepeats(batch);
   return { batch: rest, received: events.length, repeats };
+}
+
+/** Whether each id is greater than the one before, as UUIDv7s of one publisher are: then no two are equal. */
+function areRising(events: readonly EventSlice[]): boolean {
+  return events.every(({ id }, index) => index === 0 || id > (events[index - 1]?.id ?? ""));
 }
 
 /** Of the events with one source and id the first one stays. */
