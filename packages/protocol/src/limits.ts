@@ -77,8 +77,10 @@ export const Limits = {
   /** Calls at a time in one HTTP/2 session. The SDK opens another session before. */
   sessionStreams: 100,
   subscriberSessionStreams: 50,
-  /** Sent to a subscriber and not read by it, per stream and per HTTP/2 session: room for the largest frame. */
+  /** Sent to a subscriber and not read by it, per stream: room for the largest frame. */
   subscriberWindowBytes: 2 * 1024 * 1024,
+  /** On its way to a subscriber, per HTTP/2 session: room for a frame of each of a few streams, else the first of them leave nothing to the others. */
+  subscriberSessionWindowBytes: 16 * 1024 * 1024,
   /** Headers of one request, and how many there may be. */
   requestHeaderBytes: 16 * 1024,
   requestHeaders: 64,

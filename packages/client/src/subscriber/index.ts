@@ -13,8 +13,8 @@ export interface SubscriberOptions {
 }
 
 /**
- * A session with a receive window of its own. The default of 64 KiB is less than one frame, and each window costs a round trip: over 50 ms that is 1.3 MB/s. What the
- * window of the session lets in is bounded by the windows of its streams.
+ * A session with a receive window of its own. The default of 64 KiB is less than one frame, and each window costs a round trip: over 50 ms that is 1.3 MB/s. It
+ * bounds what is on its way: what came and is not read is bounded by the windows of the streams (Node gives the session's window back when data comes).
  */
 class WideSession extends Http2SessionManager {
   readonly #seen = new WeakSet<Http2Session>();
@@ -24,7 +24,7 @@ class WideSession extends Http2SessionManager {
     const { session } = stream;
     if (session !== undefined && !session.destroyed && !this.#seen.has(session)) {
       this.#seen.add(session);
-      session.setLocalWindowSize(Limits.subscriberWindowBytes);
+      session.setLocalWindowSize(Limits.subscriberSessionWindowBytes);
     }
     return stream;
   }
