@@ -16,7 +16,7 @@ interface Where {
 }
 
 /** Packs that are delivered and not acked. */
-const prefetch = 400;
+const prefetch = 64;
 /** Segments in memory: that one is used again which every stream has written. It bounds what slow streams hold. */
 const kept = 8;
 
@@ -40,8 +40,12 @@ class Middle {
   readonly #store: SegmentStore;
   readonly #outlets = new Set<Outlet>();
   readonly #segments = Array.from({ length: kept }, () => new Segment());
-  #waiting: ConsumeMessage[] = [];
-  #appended = 0;
+  /** Deliveries that are in no segment yet. */
+  readonly #waiting: ConsumeMessage[] = [];
+  /** The next segment, and its last delivery. */
+  #filling: Segment | undefined;
+  #last: ConsumeMessage | undefined;
+  #begun = 0;
   #busy = false;
 
   constructor(channel: Channel, store: SegmentStore) {
@@ -50,11 +54,11 @@ class Middle {
   }
 
   subscribe(stream: ServerHttp2Stream): void {
-    const outlet = new Outlet(stream, () => this.#append());
+    const outlet = new Outlet(stream, () => this.#advance());
     this.#outlets.add(outlet);
     stream.once("close", () => {
       this.#outlets.delete(outlet);
-      this.#append();
+      this.#advance();
     });
     stream.respond({ ":status": 200 });
   }
@@ -62,27 +66,49 @@ class Middle {
   take(message: ConsumeMessage | null): void {
     if (message === null) throw new Error("RabbitMQ has cancelled the consumer");
     this.#waiting.push(message);
-    this.#append();
+    this.#advance();
   }
 
-  /** One at a time: what comes meanwhile is the next segment. */
-  #append(): void {
-    if (this.#busy || this.#waiting.length === 0) return;
-    const segment = this.#segments[this.#appended % kept];
-    for (const { unwritten } of this.#outlets) if (unwritten >= kept) return;
+  #advance(): void {
+    this.#fill();
+    const next = this.#filling;
+    if (this.#busy || next === undefined) return;
+    this.#filling = undefined;
+    this.#append(next);
+    this.#fill();
+  }
+
+  /** What comes while PostgreSQL is busy is copied then. */
+  #fill(): void {
+    if (this.#waiting.length === 0) return;
+    this.#filling ??= this.#free();
+    const segment = this.#filling;
     if (segment === undefined) return;
+    for (let next = this.#waiting[0]; next !== undefined && segment.add(next.content); next = this.#waiting[0]) {
+      this.#last = this.#waiting.shift();
+    }
+  }
+
+  /** An empty segment; undefined: a stream is so far behind that there is none. */
+  #free(): Segment | undefined {
+    // Two more may be in use that no stream has yet: one that is stored now, and one that was and is written next.
+    for (const { unwritten } of this.#outlets) if (unwritten >= kept - 2) return undefined;
+    const segment = this.#segments[this.#begun % kept];
+    this.#begun += 1;
+    segment?.begin();
+    return segment;
+  }
+
+  /** One at a time. */
+  #append(segment: Segment): void {
+    const last = this.#last;
     this.#busy = true;
-    this.#appended += 1;
-    segment.begin();
-    const full = this.#waiting.findIndex(({ content }) => !segment.add(content));
-    const stored = this.#waiting.splice(0, full === -1 ? this.#waiting.length : full);
-    const last = stored.at(-1);
     this.#store.append(segment, () => {
-      if (last !== undefined) this.#channel.ack(last, true);
-      const { frame } = segment;
-      for (const outlet of this.#outlets) outlet.write(frame);
       this.#busy = false;
-      this.#append();
+      // First of all: PostgreSQL works while these are sent.
+      this.#advance();
+      if (last !== undefined) this.#channel.ack(last, true);
+      for (const outlet of this.#outlets) outlet.write(segment.frame);
     });
   }
 }

@@ -4,75 +4,79 @@ import { copyId, endOfEvent, frameHeadBytes, idBytes } from "./straight-wire.ts"
 const statement = "straight";
 /** About 1,000 events of 256 bytes. */
 const eventBytes = 320 * 1024;
-/** Room for the keys of the smallest events. */
+/** Room for the keys of the smallest events, and what follows them. */
 const keyBytes = 192 * 1024;
 const uuidType = 2950;
 
 /**
- * A segment as what PostgreSQL is sent to store it: one stretch of memory, used again and again. PostgreSQL has the length of the events before them, and so have
- * subscribers: both are sent the same bytes.
+ * A segment as what PostgreSQL is sent to store it: memory that is used again and again. PostgreSQL has the length of the events before them, and so have subscribers:
+ * both are sent the same bytes.
  */
 export class Segment {
-  readonly #bytes = Buffer.allocUnsafeSlow(eventBytes + keyBytes);
-  #end = eventsAt;
+  readonly #events = Buffer.allocUnsafeSlow(eventsAt + eventBytes);
+  readonly #keys = Buffer.allocUnsafeSlow(keysAt + keyBytes);
+  #eventsEnd = eventsAt;
+  #keysEnd = keysAt;
 
   constructor() {
-    bindHead.copy(this.#bytes);
+    bindHead.copy(this.#events);
+    arrayHead.copy(this.#keys, 4);
   }
 
   /** Empties it. */
   begin(): void {
-    this.#end = eventsAt;
+    this.#eventsEnd = eventsAt;
+    this.#keysEnd = keysAt;
   }
 
   /** Adds the events of a pack. False: it is full. */
   add(pack: Buffer): boolean {
-    const end = this.#end + pack.length;
-    if (end > eventsAt + eventBytes) return false;
-    this.#bytes.set(pack, this.#end);
-    this.#end = end;
+    if (this.#eventsEnd + pack.length > this.#events.length) return false;
+    this.#events.set(pack, this.#eventsEnd);
+    this.#eventsEnd += pack.length;
+    let to = this.#keysEnd;
+    for (let at = 0; at < pack.length; at = endOfEvent(pack, at)) {
+      this.#keys.writeInt32BE(idBytes, to);
+      copyId(pack, at, this.#keys, to + 4);
+      to += 4 + idBytes;
+    }
+    this.#keysEnd = to;
     return true;
   }
 
   /** The events with their length, for streams. */
   get frame(): Buffer {
-    return this.#bytes.subarray(eventsAt - frameHeadBytes, this.#end);
+    return this.#events.subarray(eventsAt - frameHeadBytes, this.#eventsEnd);
   }
 
-  /** The messages of PostgreSQL's protocol that run the statement. */
-  toMessages(): Buffer {
-    const bytes = this.#bytes;
-    const keysAt = this.#end + 4 + arrayHeadBytes;
-    let [count, to] = [0, keysAt];
-    for (let at = eventsAt; at < this.#end; at = endOfEvent(bytes, at)) {
-      bytes.writeInt32BE(idBytes, to);
-      copyId(bytes, at, to + 4);
-      to += 4 + idBytes;
-      count += 1;
-    }
-    bytes.writeInt32BE(count, countAt);
-    bytes.writeInt32BE(this.#end - eventsAt, eventsAt - 4);
-    // One dimension, no NULLs, the type, the size, and the lower bound.
-    for (const [index, value] of [to - keysAt + arrayHeadBytes, 1, 0, uuidType, count, 1].entries()) {
-      bytes.writeInt32BE(value, this.#end + index * 4);
-    }
-    bytes.writeInt16BE(0, to);
-    bytes.writeInt32BE(to + 2 - 1, 1);
-    executeAndSync.copy(bytes, to + 2);
-    return bytes.subarray(0, to + 2 + executeAndSync.length);
+  /** The messages of PostgreSQL's protocol that run the statement, in two pieces. */
+  toMessages(): readonly [Buffer, Buffer] {
+    const [events, keys, keysEnd] = [this.#events, this.#keys, this.#keysEnd];
+    const count = (keysEnd - keysAt) / (4 + idBytes);
+    events.writeInt32BE(count, countAt);
+    events.writeInt32BE(this.#eventsEnd - eventsAt, eventsAt - frameHeadBytes);
+    keys.writeInt32BE(keysEnd - 4, 0);
+    keys.writeInt32BE(count, arrayCountAt);
+    const end = keysEnd + executeAndSync.length;
+    executeAndSync.copy(keys, keysEnd);
+    // The length of Bind counts all of it but its type.
+    events.writeInt32BE(this.#eventsEnd + keysEnd + resultFormatBytes - 1, 1);
+    return [events.subarray(0, this.#eventsEnd), keys.subarray(0, end)];
   }
 }
 
 /** Bind without a portal: the statement, all parameters in binary, three of them, the first of four bytes; then its value and the length of the next. */
-const bindHead = Buffer.concat([
-  Buffer.from("B\0\0\0\0\0"),
-  Buffer.from(`${statement}\0`),
-  Buffer.from([0, 1, 0, 1, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0]),
-]);
+const bindHead = Buffer.from(`B\0\0\0\0\0${statement}\0\0\x01\0\x01\0\x03\0\0\0\x04\0\0\0\0\0\0\0\0`, "latin1");
 const eventsAt = bindHead.length;
 const countAt = eventsAt - 8;
-const arrayHeadBytes = 20;
-const executeAndSync = Buffer.from("E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04", "latin1");
+/** An array without NULLs: dimensions, whether there are NULLs, type, size, and lower bound. Its length goes before it. */
+const arrayHead = Buffer.from(new Uint8Array(20));
+for (const [index, value] of [1, 0, uuidType, 0, 1].entries()) arrayHead.writeInt32BE(value, index * 4);
+const arrayCountAt = 4 + 12;
+const keysAt = 4 + arrayHead.length;
+/** No formats of results, which ends Bind; Execute; Sync. */
+const executeAndSync = Buffer.from("\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04", "latin1");
+const resultFormatBytes = 2;
 
 /**
  * Stores segments with pg, one after another, each with the unique keys of its events and the new head in one statement that commits durably. Its messages are written
@@ -80,7 +84,7 @@ const executeAndSync = Buffer.from("E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04", "latin1")
  */
 export class SegmentStore implements Submittable {
   readonly #client: Client;
-  #messages: Buffer = Buffer.alloc(0);
+  #messages: readonly Buffer[] = [];
   #stored: () => void = () => undefined;
 
   private constructor(client: Client) {
@@ -112,7 +116,9 @@ export class SegmentStore implements Submittable {
   }
 
   submit(connection: Connection): void {
-    connection.stream.write(this.#messages);
+    connection.stream.cork();
+    for (const message of this.#messages) connection.stream.write(message);
+    connection.stream.uncork();
   }
 
   handleCommandComplete(): void {

@@ -58,10 +58,10 @@ export function endOfEvent(bytes: Uint8Array, at: number): number {
   return at + headBytes + lengthAt(bytes, at + 1);
 }
 
-/** Copies the id of the event at `at` to `to`. */
-export function copyId(bytes: Uint8Array, at: number, to: number): void {
+/** Copies the id of the event at `at`. */
+export function copyId(bytes: Uint8Array, at: number, target: Uint8Array, to: number): void {
   // A loop is faster than a call for so few bytes.
-  for (let i = 0; i < idBytes; i += 1) bytes[to + i] = bytes[at + idAt + i] ?? 0;
+  for (let i = 0; i < idBytes; i += 1) target[to + i] = bytes[at + idAt + i] ?? 0;
 }
 
 /** Reads frames, each the length of a segment in four bytes and then its events, in whatever pieces they come. */
