@@ -17,7 +17,7 @@ const roles: readonly (readonly [RegExp, string])[] = [
   [/redis-server/, "Redis"],
   [/serve\0?broker/, "broker"],
   [/serve\0?archiver/, "archiver"],
-  [/relay-process/, "relay"],
+  [/straight-process/, "middle"],
 ];
 
 interface Process {

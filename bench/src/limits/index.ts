@@ -1,6 +1,7 @@
 import { ensureRabbitMq, startRabbitMq } from "@warren/test-servers";
 import type { Report, ScenarioOptions, Table } from "../harness/report.ts";
 import { count, millis } from "../harness/rounds.ts";
+import { pacedPerSecond } from "../peers/plan.ts";
 import { measureLimits, type Limits } from "./measure.ts";
 
 /** Minimal programs on the same parts: what no system built of them can pass on this machine. */
@@ -17,15 +18,17 @@ export async function limits(options: ScenarioOptions): Promise<Report> {
 
 /** What is to be known of the limits. */
 export const limitNotes: readonly string[] = [
-  "Limits are minimal programs, the best of their passes (one when quick, else three): packs through a quorum queue with confirms and a consumer that only acks; ready segments with a unique key of 128 bits for each event, committed durably, one after the other; the bytes of events over HTTP/2, neither encoded nor decoded; a relay that takes messages, commits them and writes them to HTTP/2 streams.",
+  "Limits are minimal programs, the best of their passes (one when quick, else three): packs through a quorum queue with confirms and a consumer that only acks; ready segments with a unique key of 128 bits for each event, committed durably, one after the other; the bytes of events over HTTP/2, neither encoded nor decoded.",
+  "The straight path is the whole job in one minimal program, all its processes at once on the same cores: a publisher that packs, a quorum queue with confirms, one process that commits segments with a unique key of 128 bits for each event and then sends them on, subscribers over HTTP/2 that ack. It does what Warren does when all goes well, and nothing for when it does not: no filters, no names, no checks, no coming again. What it does not reach, nothing is known to reach on these parts and cores; what Warren does faster bounds nothing.",
 ];
 
 /** The limits as a table. */
-export function limitsTable({ packs, appends, streams, relay }: Limits): Table {
+export function limitsTable({ packs, appends, streams, straight, straightLatency }: Limits): Table {
   const list = (cpu: Readonly<Record<string, number>>): string =>
     Object.entries(cpu)
       .map(([role, us]) => `${role} ${us}`)
       .join(", ");
+  const receivers = (subscribers: number): string => `${subscribers} subscriber${subscribers === 1 ? "" : "s"}`;
   return {
     title: "Limits of the parts on this machine",
     columns: ["what", "events/s, or p50 and p99", "CPU for each event, microseconds"],
@@ -41,8 +44,13 @@ export function limitsTable({ packs, appends, streams, relay }: Limits): Table {
         count(perSecond),
         list(cpu),
       ]),
-      ...[...relay].map(([subscribers, { p50, p99, cpu }]) => [
-        `relay at 1,000 events/s, ${subscribers} subscriber${subscribers === 1 ? "" : "s"}`,
+      ...[...straight].map(([subscribers, { perSecond, cpu }]) => [
+        `straight path, ${receivers(subscribers)}`,
+        count(perSecond),
+        list(cpu),
+      ]),
+      ...[...straightLatency].map(([subscribers, { p50, p99, cpu }]) => [
+        `straight path at ${count(pacedPerSecond)} events/s, ${receivers(subscribers)}`,
         `${millis(p50)} ms, ${millis(p99)} ms`,
         list(cpu),
       ]),

@@ -13,50 +13,60 @@ export function floorsTable(comparisons: readonly Comparison[], limits: Limits):
   return {
     title: "Missed goals, and what the parts allow",
     columns: ["measure", "against", "asked for", "minimal programs reach", "limited by", "the goal is, by them"],
-    rows: missed.map(({ measure, against, asked, better }) => {
+    rows: missed.map(({ measure, against, asked, ours, better }) => {
       const floor = floorOf(measure, limits);
       const format = better === "more" ? (value: number) => `${count(value)}/s` : (value: number) => `${millis(value)} ms`;
-      if (floor === undefined) return [measure, against, format(asked), "-", "-", "not bounded here"];
-      const forbidden = better === "more" ? floor.value < asked : floor.value > asked;
-      return [measure, against, format(asked), format(floor.value), floor.by, forbidden ? "out of reach" : "within reach"];
+      if (floor === undefined) return [measure, against, format(asked), "-", "-", unbounded];
+      const short = (of: number): boolean => (better === "more" ? floor.value < of : floor.value > of);
+      // What was reached is possible: then the minimal programs tell nothing of what is not.
+      if (short(ours)) return [measure, against, format(asked), format(ours), "Warren itself, which passes them", unbounded];
+      return [measure, against, format(asked), format(floor.value), floor.by, short(asked) ? "out of reach" : "within reach"];
     }),
   };
 }
+
+const unbounded = "not bounded here";
 
 interface Floor {
   readonly value: number;
   readonly by: string;
 }
 
-function floorOf(measure: string, { packs, appends, streams, relay }: Limits): Floor | undefined {
-  const [, percentile, subscribers] = /^(p50|p99), (\d+)/.exec(measure) ?? [];
+function floorOf(measure: string, { packs, appends, streams, straight, straightLatency }: Limits): Floor | undefined {
+  const whole = "the straight path";
+  const [, percentile, receivers] = /^(p50|p99), (\d+)/.exec(measure) ?? [];
   if (percentile !== undefined) {
-    const latency = relay.get(Number(subscribers));
-    return latency === undefined ? undefined : { value: percentile === "p50" ? latency.p50 : latency.p99, by: "the relay" };
+    const latency = straightLatency.get(Number(receivers));
+    return latency === undefined ? undefined : { value: percentile === "p50" ? latency.p50 : latency.p99, by: whole };
   }
-  const [, clients] = /delivered, (\d+)/.exec(measure) ?? [];
-  if (clients !== undefined) {
-    return slowest({ packs: fastest(packs), appends: fastest(appends), "HTTP/2": streams.get(Number(clients)) });
+  const [, subscribers] = /delivered, (\d+)/.exec(measure) ?? [];
+  if (subscribers !== undefined) {
+    // Also where a part by itself gave less: what the whole has reached is possible.
+    const rate = straight.get(Number(subscribers));
+    return rate === undefined ? undefined : { value: rate.perSecond, by: whole };
   }
   // What RabbitMQ and its client cost for each message, and what is to be stored and sent besides.
   if (measure.startsWith("one event per AMQP message")) {
-    return slowest({ "packs of 1": packs.get(1), appends: fastest(appends), "HTTP/2": streams.get(1) });
+    return lowest(floorsOf({ "packs of 1": packs.get(1), appends: fastest(appends), "HTTP/2": streams.get(1) }));
   }
-  return measure === "catching up" ? slowest({ "HTTP/2": streams.get(1) }) : undefined;
+  return measure === "catching up" ? lowest(floorsOf({ "HTTP/2": streams.get(1) })) : undefined;
 }
 
 function fastest(limits: ReadonlyMap<number, RateLimit>): RateLimit | undefined {
   return [...limits.values()].toSorted((a, b) => b.perSecond - a.perSecond)[0];
 }
 
-/** The slowest of several stages; or all of them together, when they share the cores. */
-function slowest(stages: Readonly<Record<string, RateLimit | undefined>>): Floor | undefined {
+/** Several stages, each by itself; and all of them together, when they share the cores. */
+function floorsOf(stages: Readonly<Record<string, RateLimit | undefined>>): readonly Floor[] {
   const floors = Object.entries(stages).flatMap(([by, limit]): readonly Floor[] =>
     limit === undefined ? [] : [{ by, value: limit.perSecond }],
   );
   const cpu = Object.values(stages)
     .flatMap((limit) => Object.values(limit?.cpu ?? {}))
     .reduce((sum, us) => sum + us, 0);
-  if (cpu > 0) floors.push({ by: `CPU of all stages, ${cpu.toFixed(1)} us`, value: (cpus().length * 1e6) / cpu });
+  return cpu > 0 ? [...floors, { by: `CPU of all stages, ${cpu.toFixed(1)} us`, value: (cpus().length * 1e6) / cpu }] : floors;
+}
+
+function lowest(floors: readonly Floor[]): Floor | undefined {
   return floors.toSorted((a, b) => a.value - b.value)[0];
 }

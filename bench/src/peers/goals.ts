@@ -48,7 +48,9 @@ const unpackedGoal = 0.95;
 export interface Comparison extends Omit<Goal, "goal"> {
   readonly peer: ContestantKey;
   readonly goal: number | undefined;
-  /** The peer's figure: events/s or milliseconds. */
+  /** Warren's figure: events/s or milliseconds. */
+  readonly ours: number;
+  /** The peer's. */
   readonly theirs: number;
 }
 
@@ -57,8 +59,8 @@ export function compare(found: Found): readonly Comparison[] {
   const against = (ours: ContestantKey, peer: ContestantKey, { measure, figure }: Compared) => {
     const [mine, theirs] = [found[measure][ours] ?? [], found[measure][peer] ?? []];
     if (mine.length === 0 || theirs.length === 0) return undefined;
-    const spread = spreadBy(theirs as never[], figure);
-    return { ratio: ratioOf(spreadBy(mine as never[], figure), spread), theirs: spread.median, peer };
+    const [our, their] = [spreadBy(mine as never[], figure), spreadBy(theirs as never[], figure)];
+    return { ratio: ratioOf(our, their), ours: our.median, theirs: their.median, peer };
   };
   const all = compared.flatMap((each, index) =>
     contestantKeys.flatMap((peer): readonly Comparison[] => {

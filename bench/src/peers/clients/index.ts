@@ -1,5 +1,5 @@
 import type { PeerClient } from "../client.ts";
-import { relay } from "../../limits/relay-client.ts";
+import { straight } from "../../limits/straight-client.ts";
 import { amqpQueues } from "./amqp-queues.ts";
 import { jetStream, jetStreamBatched, jetStreamTuned } from "./jetstream.ts";
 import { rabbitMqStream } from "./rabbitmq-stream.ts";
@@ -16,7 +16,7 @@ export const clients = {
   rabbitMqStream,
   amqpQueues,
   redisStream,
-  relay,
+  straight,
 } satisfies Record<string, PeerClient>;
 
 /** Name of a client. */

@@ -1,0 +1,140 @@
+import { createServer, type ServerHttp2Stream } from "node:http2";
+import { connect, type Channel, type ConsumeMessage } from "amqplib";
+import { answer } from "../harness/child.ts";
+import { Segment, SegmentStore } from "./straight-store.ts";
+
+/**
+ * The middle of the straight path: takes packs from a queue, commits those that came meanwhile as one segment, acks them, and writes its bytes to each stream of
+ * HTTP/2. It keeps what Warren keeps when all goes well, and does nothing for when it does not.
+ */
+
+interface Where {
+  readonly amqp: string;
+  readonly queue: string;
+  readonly url: string;
+  readonly port: number;
+}
+
+/** Packs that are delivered and not acked. */
+const prefetch = 64;
+/** Segments in memory: that one is used again which every stream has written. It bounds what slow streams hold. */
+const kept = 8;
+
+answer({
+  async start({ amqp, queue, url, port }: Where) {
+    const channel = await (await connect(amqp)).createChannel();
+    await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
+    await channel.assertExchange(queue, "topic", { durable: true });
+    await channel.bindQueue(queue, queue, "#");
+    await channel.prefetch(prefetch);
+    const middle = new Middle(channel, await SegmentStore.open(url));
+    const server = createServer();
+    server.on("stream", (stream) => middle.subscribe(stream));
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+    await channel.consume(queue, (message) => middle.take(message));
+  },
+});
+
+class Middle {
+  readonly #channel: Channel;
+  readonly #store: SegmentStore;
+  readonly #outlets = new Set<Outlet>();
+  readonly #segments = Array.from({ length: kept }, () => new Segment());
+  /** Deliveries that are in no segment yet. */
+  readonly #waiting: ConsumeMessage[] = [];
+  /** The next segment, and its last delivery. */
+  #filling: Segment | undefined;
+  #last: ConsumeMessage | undefined;
+  #begun = 0;
+  #busy = false;
+
+  constructor(channel: Channel, store: SegmentStore) {
+    this.#channel = channel;
+    this.#store = store;
+  }
+
+  subscribe(stream: ServerHttp2Stream): void {
+    const outlet = new Outlet(stream, () => this.#advance());
+    this.#outlets.add(outlet);
+    stream.once("close", () => {
+      this.#outlets.delete(outlet);
+      this.#advance();
+    });
+    stream.respond({ ":status": 200 });
+  }
+
+  take(message: ConsumeMessage | null): void {
+    if (message === null) throw new Error("RabbitMQ has cancelled the consumer");
+    this.#waiting.push(message);
+    this.#advance();
+  }
+
+  #advance(): void {
+    this.#fill();
+    const next = this.#filling;
+    if (this.#busy || next === undefined) return;
+    this.#filling = undefined;
+    this.#append(next);
+    this.#fill();
+  }
+
+  /** What comes while PostgreSQL is busy is copied then. */
+  #fill(): void {
+    if (this.#waiting.length === 0) return;
+    this.#filling ??= this.#free();
+    const segment = this.#filling;
+    if (segment === undefined) return;
+    for (let next = this.#waiting[0]; next !== undefined && segment.add(next.content); next = this.#waiting[0]) {
+      this.#last = this.#waiting.shift();
+    }
+  }
+
+  /** An empty segment; undefined: a stream is so far behind that there is none. */
+  #free(): Segment | undefined {
+    // Two more may be in use that no stream has yet: one that is stored now, and one that was and is written next.
+    for (const { unwritten } of this.#outlets) if (unwritten >= kept - 2) return undefined;
+    const segment = this.#segments[this.#begun % kept];
+    this.#begun += 1;
+    segment?.begin();
+    return segment;
+  }
+
+  /** One at a time. */
+  #append(segment: Segment): void {
+    const last = this.#last;
+    this.#busy = true;
+    this.#store.append(segment, () => {
+      this.#busy = false;
+      // First of all: PostgreSQL works while these are sent.
+      this.#advance();
+      if (last !== undefined) this.#channel.ack(last, true);
+      for (const outlet of this.#outlets) outlet.write(segment.frame);
+    });
+  }
+}
+
+/** One subscriber's stream. */
+class Outlet {
+  /** Frames that the stream still holds. */
+  unwritten = 0;
+  /** Events, as its subscriber said last. */
+  acked = 0;
+  readonly #stream: ServerHttp2Stream;
+  readonly #written: () => void;
+
+  constructor(stream: ServerHttp2Stream, written: () => void) {
+    this.#stream = stream;
+    this.#written = () => {
+      this.unwritten -= 1;
+      written();
+    };
+    stream.on("data", (ack: Buffer) => (this.acked = ack.readUInt32BE(ack.length - 4)));
+    // It leaves as it likes.
+    stream.on("error", () => undefined);
+  }
+
+  write(frame: Buffer): void {
+    this.unwritten += 1;
+    this.#stream.write(frame, this.#written);
+  }
+}
