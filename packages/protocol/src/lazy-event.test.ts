@@ -53,6 +53,22 @@ describe("an event on the bytes of its batch", () => {
     expect(lazy(Uint8Array.of(0x1a, joined.length, ...joined))).toMatchObject({ id: "2", subject: "x" });
   });
 
+  test("passes over fields that it does not know, of any wire type and any number", () => {
+    const batch = must(readBatch(batchOf([newEvent({ id: "1", subject: "x".repeat(300) })], 0n)), "a batch");
+    const known = batch.bytes.subarray(batch.bounds[0], batch.bounds[1]);
+    for (const unknown of [
+      [0x60, 0x80, 0x01],
+      [0x65, 1, 2, 3, 4],
+      [0x62, 0x81, 0x00, 7],
+      [0xa2, 0x06, 0x01, 7],
+    ]) {
+      for (const bytes of [Uint8Array.of(...unknown, ...known), Uint8Array.of(...known, ...unknown)]) {
+        const length = [(bytes.length & 0x7f) | 0x80, bytes.length >> 7];
+        expect(lazy(Uint8Array.of(0x1a, ...length, ...bytes))).toMatchObject({ id: "1", source: "/shop", subject: "x".repeat(300) });
+      }
+    }
+  });
+
   test("can be printed and written as JSON", () => {
     const event = lazy(batchOf([json('{"a":1}')]));
     expect(JSON.parse(JSON.stringify(event))).toMatchObject({ offset: "7", type: "order.created", data: { a: 1 } });
