@@ -143,7 +143,7 @@ export function checkId(id: string): void {
 }
 
 function invalid(id: string, wrong: string): WarrenError {
-  return new WarrenError("EVENT_INVALID", `event ${JSON.stringify(String(id).slice(0, 100))}: ${wrong}`);
+  return new WarrenError("EVENT_INVALID", `event ${JSON.stringify(id.slice(0, 100))}: ${wrong}`);
 }
 
 function wrongType(type: string): string | undefined {

@@ -46,13 +46,18 @@ export function createStreamWriter(response: AnyResponse): StreamWriter {
       return response.headersSent;
     },
     write([first, ...more]) {
-      if (response.destroyed || response.writableEnded) return undefined;
+      if (isOver(response)) return undefined;
       if (more.length > 0) response.cork();
       const takesMore = [first, ...more].map((part) => response.write(part)).at(-1);
       if (more.length > 0) response.uncork();
       return takesMore === true ? undefined : untilDrained(response);
     },
   };
+}
+
+/** Over HTTP/2 a response whose stream is gone is not `destroyed`: it has no socket. */
+function isOver(response: AnyResponse): boolean {
+  return response.destroyed || response.writableEnded || (response.socket ?? undefined) === undefined;
 }
 
 function untilDrained(response: AnyResponse): Promise<void> {

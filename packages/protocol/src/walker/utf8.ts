@@ -12,7 +12,7 @@ export function readText(bytes: Uint8Array, from = 0, to = bytes.length): string
   if (to - from <= short.look && isAscii(bytes, from, to)) {
     if (to - from <= short.text) return asciiText(bytes, from, to);
     // No view and no decoder are needed for what is known to be ASCII.
-    if (native?.Buffer.isBuffer(bytes) === true) return bytes.toString("latin1", from, to);
+    if (native?.Buffer.isBuffer(bytes)) return bytes.toString("latin1", from, to);
   }
   try {
     return strict.decode(bytes.subarray(from, to));

@@ -37,7 +37,7 @@ export const failpoints: readonly Failpoint[] = [
   /** Stored; neither acked to RabbitMQ nor given to anyone. */
   { name: "rx.after_commit_before_ack", file: writer, find: 'if (result.kind === "refused")', insert: "await $hit; " },
   /** The ack is written, perhaps not yet sent. */
-  { name: "rx.after_ack_before_fanout", file: writer, find: "this.tail.push(effect.segment);", insert: "$hit; ", synchronous: true },
+  { name: "rx.after_ack_before_fanout", file: writer, find: "this.tail.push(segment);", insert: "$hit; ", synchronous: true },
   /** Between one consumer's frame and the next one's. */
   {
     name: "rx.mid_fanout",
