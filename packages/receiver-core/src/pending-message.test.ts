@@ -1,5 +1,5 @@
 import { encodeEvent, Limits, toEvent, TopicMatcher } from "@warren/protocol";
-import { packContentType, packEvents, type AmqpMessage } from "@warren/protocol/amqp";
+import { packContentType, packOf, type AmqpMessage } from "@warren/protocol/amqp";
 import { describe, expect, test, vi } from "vitest";
 import { pendingMessage } from "./pending-message.ts";
 
@@ -23,7 +23,7 @@ describe("a delivery that waits for its batch", () => {
     const slices = ["a.b", "z.z", "a.c"].map((type, i) =>
       encodeEvent(toEvent({ type, source: "/s", data: i, time: new Date(0) }, { id: `e${i}`, now: new Date(0) })),
     );
-    const [{ body } = { body: new Uint8Array() }] = packEvents(slices);
+    const { body } = packOf(slices);
     const given = deps();
     const message = pendingMessage(foreign({ contentType: packContentType, body }), given);
     expect(message).toMatchObject({ tag: 7, bytes: body.length });

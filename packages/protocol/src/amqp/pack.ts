@@ -1,5 +1,4 @@
 import type { EventSlice, QuarantinedEvent } from "../event-slice.ts";
-import { Limits } from "../limits.ts";
 import type { TopicMatcher } from "../topic.ts";
 import { eventTag, joinSlices } from "../walker/walk-batch.ts";
 import { findType } from "../walker/find-type.ts";
@@ -21,50 +20,12 @@ export interface PackedMessage {
   /** Other types in the pack, for the CC header. */
   readonly cc: readonly string[];
   readonly body: Uint8Array;
-  readonly count: number;
 }
 
-/** One pack of these events, which must fit: see `packEnd`. */
-function packOf(events: readonly EventSlice[]): PackedMessage {
-  const [first] = events;
-  const routingKey = first?.type ?? "";
-  const mixed = events.some(({ type }) => type !== routingKey);
-  const cc = mixed ? [...new Set(events.map(({ type }) => type))].slice(1) : [];
-  return { routingKey, cc, body: joinSlices(events).bytes, count: events.length };
-}
-
-/**
- * Cuts consecutive events into packs: at most 64 KiB or one event, at most 200 events, at most 16 types beside the first.
- * The order is kept; each event is in exactly one pack.
- */
-export function packEvents(events: readonly EventSlice[]): readonly PackedMessage[] {
-  const packs: PackedMessage[] = [];
-  for (let from = 0; from < events.length;) {
-    const to = packEnd(events, from);
-    packs.push(packOf(events.slice(from, to)));
-    from = to;
-  }
-  return packs;
-}
-
-/** Where the pack that begins at `from` ends. */
-function packEnd(events: readonly EventSlice[], from: number): number {
-  let types: Set<string> | undefined;
-  let type: string | undefined;
-  let bytes = 0;
-  let to = from;
-  for (; to < events.length && to - from < Limits.packEvents; to += 1) {
-    const slice = events[to];
-    if (slice === undefined) break;
-    bytes += slice.bytes.length;
-    if (to > from && bytes > Limits.packBytes) break;
-    type ??= slice.type;
-    if (slice.type === type) continue;
-    types ??= new Set([type]);
-    types.add(slice.type);
-    if (types.size > Limits.packCcTypes + 1) break;
-  }
-  return to;
+/** One pack of these events, as a publisher that cuts packs by their limits makes it: the inverse of `unpack`. Throws ILLEGAL_STATE for none. */
+export function packOf(events: readonly EventSlice[]): PackedMessage {
+  const [routingKey = "", ...cc] = new Set(events.map(({ type }) => type));
+  return { routingKey, cc, body: joinSlices(events).bytes };
 }
 
 /**
