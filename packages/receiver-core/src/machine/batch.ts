@@ -60,38 +60,30 @@ function areRising(events: readonly EventSlice[]): boolean {
 /** Of the events with one source and id the first one stays. */
 function cutRepeats(batch: Batch): CutBatch {
   const seen = new Map<string, EventSlice>();
-  const quarantined = [...batch.quarantined];
-  let repeats = 0;
-  let conflicts = 0;
-  const events = batch.events.filter((event) => {
+  return cut(batch, (event) => {
     const key = `${event.source}\0${event.id}`;
     const earlier = seen.get(key);
-    if (earlier === undefined) {
-      seen.set(key, event);
-      return true;
-    }
-    if (sameContent(earlier.bytes, event.bytes)) {
-      repeats += 1;
-    } else {
-      quarantined.push(conflictOf(event));
-      conflicts += 1;
-    }
-    return false;
+    if (earlier === undefined) seen.set(key, event);
+    return earlier && { sameContent: sameContent(earlier.bytes, event.bytes) };
   });
-  return { batch: { ...batch, events, quarantined }, repeats, conflicts };
 }
 
-/** Takes out what the log has (W3): a repeat is dropped, an event with the id of another one goes to quarantine. */
+/** Takes out what the log has (W3). */
 export function cutKnown(batch: Batch, known: readonly KnownEvent[]): CutBatch {
   if (known.length === 0) return { batch, repeats: 0, conflicts: 0 };
   const byIndex = new Map(known.map((entry) => [entry.index, entry]));
+  return cut(batch, (_, index) => byIndex.get(index));
+}
+
+/** Takes out events that are there `earlier`: a repeat is dropped, one with the id of another event goes to quarantine. */
+function cut(batch: Batch, earlier: (event: EventSlice, index: number) => Pick<KnownEvent, "sameContent"> | undefined): CutBatch {
   const quarantined = [...batch.quarantined];
   let repeats = 0;
   let conflicts = 0;
   const events = batch.events.filter((event, index) => {
-    const entry = byIndex.get(index);
-    if (entry === undefined) return true;
-    if (entry.sameContent) {
+    const there = earlier(event, index);
+    if (there === undefined) return true;
+    if (there.sameContent) {
       repeats += 1;
     } else {
       quarantined.push(conflictOf(event));

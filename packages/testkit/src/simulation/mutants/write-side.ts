@@ -105,18 +105,18 @@ export const writeSide = [
   ...mutantsOf("packages/receiver-core/dist/machine/batch.js", {
     "conflict-is-repeat": {
       bug: "another event under a known id is dropped as a repeat",
-      find: `if (entry.sameContent) {`,
-      replace: `if (entry) {`,
+      find: `if (there.sameContent) {`,
+      replace: `if (there) {`,
     },
     "repeat-in-batch": {
       bug: "an event that stands twice in a batch is stored twice",
-      find: `if (earlier === undefined) {`,
-      replace: `if (earlier === undefined || sameContent(earlier.bytes, event.bytes)) {`,
+      find: `return earlier && {`,
+      replace: `return earlier && !sameContent(earlier.bytes, event.bytes) && {`,
     },
     "known-cut-off": {
       bug: "all that follows a known event in a batch is dropped",
-      find: `if (entry === undefined) return true;`,
-      replace: `if (entry === undefined) return known.every((each) => each.index > index);`,
+      find: `byIndex.get(index))`,
+      replace: `byIndex.get(index) ?? (known.every((each) => each.index > index) ? undefined : { sameContent: true }))`,
     },
     "rejected-forgotten": {
       bug: "what is no event is not set aside",
