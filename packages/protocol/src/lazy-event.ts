@@ -143,26 +143,6 @@ export class LazyEvent implements RecordedEvent {
   /** Where the content of a field lies, or that of the other one: the last of them counts, as in a decoder. */
   #find(field: number, other = field): Found | undefined {
     const { bytes } = this.#batch;
-    const end = this.#end;
-    let found: Found | undefined;
-    for (let at = this.#start; at < end;) {
-      const tag = bytes[at] ?? 0;
-      const length = bytes[at + 1] ?? 0;
-      // Nearly every field has a tag of one byte and a length of one or two.
-      const size = length < 0x80 ? length : (length & 0x7f) + (bytes[at + 2] ?? 0) * 0x80;
-      const position = at + (length < 0x80 ? 2 : 3);
-      const isPlain = tag < 0x80 && tag % 8 === lengthDelimited && (length < 0x80 || (bytes[at + 2] ?? 0x80) < 0x80);
-      if (!isPlain || position + size > end) return this.#findAny(field, other);
-      at = position + size;
-      const number = tag >>> 3;
-      if (number === field || number === other) found = { field: number, bytes, position, end: at };
-    }
-    return found;
-  }
-
-  /** The same for any bytes. */
-  #findAny(field: number, other: number): Found | undefined {
-    const { bytes } = this.#batch;
     const reader = new WireReader(bytes, this.#start, this.#end);
     let found: Found | undefined;
     while (!reader.done) {
