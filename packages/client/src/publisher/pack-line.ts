@@ -74,6 +74,7 @@ export class PackLine implements Line<Pack> {
   #addToNext(type: string, encoded: Uint8Array): Promise<EventOutcome> {
     const before = this.#open;
     if (before !== undefined && before.count > 0) this.#full.push(before);
+    // Nothing is in it: it gives back its place.
     else before?.settle({ kind: "ok" });
     this.#open = undefined;
     const alone = encoded.length > Limits.packBytes;

@@ -33,6 +33,12 @@ describe("a publisher", () => {
     await hurried.close();
   });
 
+  test("tells by its outcome what is no event", async () => {
+    const none = undefined as unknown as Parameters<Publisher["publish"]>[0];
+    await expect(publisher.publish(none)).rejects.toSatisfy(code("EVENT_INVALID"));
+    expect((await publisher.publishAll([none, event(1)])).map(({ kind }) => kind)).toEqual(["rejected", "ok"]);
+  });
+
   test("W10: waits while RabbitMQ blocks publishing, and ends ok when it does not any more", async () => {
     broker.faults.block("memory alarm");
     const outcomes = publisher.publishAll([event(1), event(2)]);

@@ -92,7 +92,7 @@ class LinePublisher<Parcel> implements Publisher {
   }
 
   publish(event: NewEvent): Promise<PublishResult> {
-    const id = event.id ?? this.#newId();
+    const id = this.#idOf(event);
     return this.#add(event, id).then((outcome) => {
       if (outcome.kind === "ok") return { id };
       throw withId(outcome.error, id);
@@ -101,7 +101,7 @@ class LinePublisher<Parcel> implements Publisher {
 
   async publishAll(events: readonly NewEvent[]): Promise<readonly PublishOutcomeOf[]> {
     const added = events.map((event) => {
-      const id = event.id ?? this.#newId();
+      const id = this.#idOf(event);
       return { id, outcome: this.#add(event, id) };
     });
     // Events of one pack share one.
@@ -124,6 +124,11 @@ class LinePublisher<Parcel> implements Publisher {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.drain();
+  }
+
+  /** Also of what is none: a program without types may give anything, and is told by its outcome. */
+  #idOf(event: NewEvent | undefined): string {
+    return event?.id ?? this.#newId();
   }
 
   /** Resolves with what became of it, never rejects. */
