@@ -40,6 +40,25 @@ describe("an event encoder", () => {
     );
   });
 
+  test("writes the attributes of each event, also where some before it were alike", () => {
+    const [first, second] = ["a", "é"];
+    const alike = fc.record({
+      source: fc.constantFrom("/a", "/b"),
+      subject: fc.constantFrom("", first, second),
+      partitionKey: fc.constantFrom("", first),
+      dataContentType: fc.constantFrom("", "text/plain"),
+    });
+    // In runs: what is remembered of a run must not be written in the next one.
+    const runs = fc.array(fc.tuple(alike, fc.integer({ min: 1, max: 3 })), { minLength: 1, maxLength: 10 });
+    fc.assert(
+      fc.property(runs, (attributes) => {
+        const encoder = new EventEncoder();
+        const events = attributes.flatMap(([each, times]) => Array.from({ length: times }, (_, n) => newEvent({ ...each, id: `${n}` })));
+        expect(events.map((event) => [...encode(encoder, event)])).toEqual(events.map((event) => [...encodeEvent(event).bytes]));
+      }),
+    );
+  });
+
   test.each([0, 1, 40, 48, 49, 127, 128, 5_000, 6_000, 70_000])("writes texts of %i characters, in one byte or in three", (length) => {
     const encoder = new EventEncoder();
     for (const letter of ["x", "é", "漢", "😀"]) {

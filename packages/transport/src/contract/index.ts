@@ -89,6 +89,20 @@ export function describeTransport(name: string, open: () => Promise<TransportUnd
       return transport.createPublisher({ exchange });
     }
 
+    test("does not look at a message any more when it is settled: its memory is the publisher's again", async () => {
+      const sender = await publisher();
+      for (const text of ["short", "long".repeat(50_000)]) {
+        const { body, ...rest } = message(text);
+        expect(await sender.publish({ ...rest, body })).toEqual({ kind: "ok" });
+        body.fill(0);
+      }
+      const recorder = new Recorder();
+      consume(recorder);
+      await recorder.until(`got ${"long".repeat(50_000)}`);
+      expect(recorder.lines).toContain("got short");
+      await sender.close();
+    });
+
     test("delivers what was published, in order, with its properties", async () => {
       const recorder = new Recorder();
       const sender = await publisher();
