@@ -7,7 +7,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const listen = /^(?<host>\[[^\]]+\]|[^:]+):(?<port>\d{1,5})$/;
 
-/** An address to listen on. Port 0: any free one. */
+/** An address to listen on. Port 0: one that is free. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;

@@ -90,7 +90,7 @@ const hostileKeys = [
   "toJSON",
 ];
 
-/** SQL, templates and formats, in a routing key: any one is a type. */
+/** SQL, templates and formats, in a routing key: whatever it is, it is a type. */
 const hostileTypes = [
   "' OR 1=1--",
   '"; drop table quarantine; --',

@@ -21,7 +21,7 @@ export interface DevSystem {
   stop(): Promise<void>;
 }
 
-/** Options of the embedded system. Port 0: any free one. */
+/** Options of the embedded system. Port 0: one that is free. */
 export interface DevOptions {
   readonly brokerPort: number;
   readonly archiverPort: number;

@@ -5,7 +5,7 @@ import type { CallOptions } from "../event-log.ts";
 /** Place in the archive: dense, first is 1n. Not an offset of a receiver's log. */
 export type Position = bigint;
 
-/** Which archived events. Undefined: any. Times in milliseconds since 1970. */
+/** Which archived events. Undefined: all. Times in milliseconds since 1970. */
 export interface ArchiveFilter {
   /** AMQP topic patterns on the type; any of them. Empty: all. */
   readonly patterns: readonly string[];

@@ -26,7 +26,7 @@ test("W3: of two events with one source and id the second goes to quarantine, wh
   ]);
 });
 
-test("W12: a message of very many bad events is set aside as any other", () => {
+test("W12: a message of very many bad events is set aside like a small one", () => {
   const bad: QuarantinedEvent = { reason: "malformed", detail: "", bytes: new Uint8Array(2) };
   const rejected = Array.from({ length: 300_000 }, () => bad);
   const { batch } = mergeMessages(1, [{ tag: 1, bytes: 600_000, unpack: () => ({ events: [], rejected }) }]);

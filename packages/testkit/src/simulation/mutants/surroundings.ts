@@ -31,12 +31,12 @@ export const surroundings = [
   }),
   ...mutantsOf("packages/testkit/dist/simulation/sim-consumers.js", {
     "sql-save-not-fenced": {
-      bug: "SQL: any session may save, whoever has the name",
+      bug: "SQL: every session may save, whoever has the name",
       find: `save(name, token, settled) { const row = this.#held(name, token);`,
       replace: `save(name, token, settled) { const row = this.#rows.get(name);`,
     },
     "sql-park-not-fenced": {
-      bug: "SQL: any session may park, whoever has the name",
+      bug: "SQL: every session may park, whoever has the name",
       find: `park(name, token, offset) { const row = this.#held(name, token);`,
       replace: `park(name, token, offset) { const row = this.#rows.get(name);`,
     },
