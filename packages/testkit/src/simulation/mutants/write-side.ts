@@ -111,7 +111,7 @@ export const writeSide = [
     "repeat-in-batch": {
       bug: "an event that stands twice in a batch is stored twice",
       find: `return earlier && {`,
-      replace: `return earlier && !sameContent(earlier.bytes, event.bytes) && {`,
+      replace: `return earlier && sameContent(earlier.bytes, event.bytes) ? undefined : earlier && {`,
     },
     "known-cut-off": {
       bug: "all that follows a known event in a batch is dropped",
