@@ -1,7 +1,7 @@
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { systemClock } from "@warren/protocol";
 import { uuidv7 } from "uuidv7";
-import { oneWay } from "../subscriber/stream.ts";
+import { oneWay } from "../subscriber/one-way.ts";
 import { subscriberOn, type Subscriber } from "../subscriber/subscriber.ts";
 
 /** A subscriber for browsers: the session as a server stream (`Follow`), acks as calls of their own. `brokerUrl` must be of the page's own origin. */

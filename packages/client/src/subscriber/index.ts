@@ -1,10 +1,11 @@
 import type { ClientHttp2Stream, Http2Session } from "node:http2";
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Http2SessionManager } from "@connectrpc/connect-node";
 import { Limits, systemClock, Times } from "@warren/protocol";
 import { uuidv7 } from "uuidv7";
 import { spread } from "./spread.ts";
-import { twoWay, type OpenStream } from "./stream.ts";
+import type { OpenStream } from "./stream.ts";
 import { subscriberOn, type Subscriber } from "./subscriber.ts";
+import { twoWay } from "./two-way.ts";
 
 /** Options of a subscriber. */
 export interface SubscriberOptions {
@@ -37,9 +38,7 @@ export function createSubscriber({ brokerUrl }: SubscriberOptions): Subscriber {
   const newSession = (): OpenStream => {
     const sessionManager = new WideSession(brokerUrl, pings, { settings: { initialWindowSize: Limits.subscriberWindowBytes } });
     connections.push(sessionManager);
-    return twoWay(
-      createConnectTransport({ baseUrl: brokerUrl, httpVersion: "2", useBinaryFormat: true, acceptCompression: [], sessionManager }),
-    );
+    return twoWay(brokerUrl, sessionManager);
   };
   return subscriberOn({
     open: spread(newSession, Limits.subscriberSessionStreams),
