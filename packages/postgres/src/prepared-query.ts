@@ -20,11 +20,15 @@ interface Connection {
 export class PreparedQuery<Row extends object> extends pg.Query {
   readonly #statement: PreparedStatement;
   readonly #values: readonly ParameterValue[];
+  /** By it pg knows that it is prepared. */
+  readonly name: string;
   /** Set when it runs; pg puts its own around it, for its time-out. */
   callback: ((error: Error | null, result: { readonly rows: readonly Row[] }) => void) | undefined;
 
   constructor(statement: PreparedStatement, values: readonly ParameterValue[]) {
-    super({ name: statement.name, text: statement.text });
+    // pg clones what it is given as an object, property by property: 8 us for each query of a broker that has little to do.
+    super(statement.text);
+    this.name = statement.name;
     this.#statement = statement;
     this.#values = values;
   }

@@ -13,6 +13,7 @@ describe("Limits and Times", () => {
       databaseIdleInTransactionMs,
       databaseSocketMs,
       offsetFlushMs,
+      ackDelayMs,
       http2PingMs,
       http2PingTimeoutMs,
       heartbeatMs,
@@ -42,6 +43,8 @@ describe("Limits and Times", () => {
     expect(subscriberWatchdogMs).toBeGreaterThanOrEqual(3 * heartbeatMs);
     // A client pings three times within a session's time-out, the shortest too, and the broker looks once a second.
     rising(offsetFlushMs, sessionMinMs / 3, sessionMs / 3);
+    // Acks wait for each other for less long than for being saved.
+    rising(ackDelayMs, offsetFlushMs);
     // Acks are saved, and a name is taken over, before a program that was ended is started again a second time.
     rising(offsetFlushMs, takeOverMs, backoffMaxMs);
     expect(backoffMinMs).toBeLessThan(takeOverMs);

@@ -101,8 +101,8 @@ export const Times = {
   databaseSocketMs: 10_000,
   /** Acks are saved so long after the first unsaved one. */
   offsetFlushMs: 100,
-  /** How long acks may wait for others that travel with them, while nobody waits for them. */
-  ackDelayMs: 10,
+  /** How long acks may wait for others that travel with them, while nobody waits for them. Well below the time until they are saved. */
+  ackDelayMs: 40,
   http2PingMs: 5_000,
   http2PingTimeoutMs: 5_000,
   heartbeatMs: 15_000,
