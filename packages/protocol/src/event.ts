@@ -35,35 +35,60 @@ export type EventFields = Readonly<Omit<Event, "$typeName" | "$unknown" | "time"
   readonly $unknown?: Event["$unknown"];
 };
 
+/** What an event gets that its application did not give. */
+export interface EventDefaults {
+  readonly id: string;
+  /** The bytes of the id, where they are at hand. */
+  readonly ascii?: Uint8Array | undefined;
+  /** Its time, in milliseconds since 1970. */
+  readonly now: number;
+}
+
 /** What an application publishes, as a message: see `toEventFields`. */
-export function toEvent(event: NewEvent, defaults: { readonly id: string; readonly now: Date }): Event {
-  return create(EventSchema, toEventFields(event, defaults));
+export function toEvent(event: NewEvent, { id, now }: { readonly id: string; readonly now: Date }): Event {
+  return create(EventSchema, toEventFields(event, { id, now: now.getTime() }));
 }
 
 /** What an application publishes: defaults filled in. Throws EVENT_INVALID for data or a time that cannot be written; `encodeEvent` checks the rest. */
-export function toEventFields(event: NewEvent, defaults: { readonly id: string; readonly now: Date }): EventFields {
-  const body = bodyOf(event);
+export function toEventFields(
+  event: NewEvent,
+  defaults: EventDefaults,
+  body: string | Uint8Array | undefined = bodyOf(event),
+): EventFields {
   return {
     id: event.id ?? defaults.id,
     source: event.source,
     type: event.type,
     subject: event.subject ?? "",
-    time: toTimestamp(event.time ?? defaults.now),
-    dataContentType: event.dataContentType ?? body.contentType,
+    time: toTimestamp(event.time?.getTime() ?? defaults.now),
+    dataContentType: contentTypeOf(event),
     dataSchema: event.dataSchema ?? "",
     partitionKey: event.partitionKey ?? "",
     extensions: event.extensions === undefined ? noExtensions : { ...event.extensions },
-    body: body.body,
+    body: toBody(body),
   };
 }
 
 const noExtensions: Readonly<Record<string, string>> = Object.freeze({});
 
-function bodyOf({ data, dataContentType }: NewEvent): { readonly contentType: string; readonly body: Event["body"] } {
-  if (data === undefined) return { contentType: "", body: { case: undefined } };
-  if (data instanceof Uint8Array) return { contentType: "application/octet-stream", body: { case: "data", value: data } };
-  if (typeof data === "string" && !isJson(dataContentType ?? "")) return { contentType: "text/plain", body: { case: "text", value: data } };
-  return { contentType: "application/json", body: { case: "text", value: toJsonText(data) } };
+/** The data as it is sent. Throws EVENT_INVALID for what cannot be written as JSON. */
+export function bodyOf({ data, dataContentType }: NewEvent): string | Uint8Array | undefined {
+  if (data === undefined || data instanceof Uint8Array) return data;
+  return typeof data === "string" && !isJson(dataContentType ?? "") ? data : toJsonText(data);
+}
+
+/** Its own, or that of its data. */
+export const contentTypeOf = ({ data, dataContentType }: NewEvent): string => dataContentType ?? contentTypeOfData(data);
+
+function contentTypeOfData(data: unknown): string {
+  if (data === undefined) return "";
+  if (data instanceof Uint8Array) return "application/octet-stream";
+  return typeof data === "string" ? "text/plain" : "application/json";
+}
+
+function toBody(body: string | Uint8Array | undefined): Event["body"] {
+  if (body === undefined) return { case: undefined };
+  return typeof body === "string" ? { case: "text", value: body } : { case: "data", value: body };
 }
 
 function toJsonText(data: unknown): string {
@@ -77,8 +102,7 @@ function toJsonText(data: unknown): string {
   return text;
 }
 
-function toTimestamp(time: Date): Pick<Timestamp, "seconds" | "nanos"> {
-  const ms = time.getTime();
+function toTimestamp(ms: number): Pick<Timestamp, "seconds" | "nanos"> {
   if (Number.isNaN(ms)) throw new WarrenError("EVENT_INVALID", "time is not a valid date");
   const seconds = Math.floor(ms / 1000);
   return { seconds: BigInt(seconds), nanos: (ms - seconds * 1000) * 1_000_000 };

@@ -1,4 +1,4 @@
-import { EventEncoder, type EventFields, type WarrenError } from "@warren/protocol";
+import { EventEncoder, toEventFields, type EventDefaults, type EventFields, type NewEvent, type WarrenError } from "@warren/protocol";
 import { HeldBytes } from "./held-bytes.ts";
 import type { Line } from "./line.ts";
 import type { EventOutcome } from "./outcome.ts";
@@ -30,7 +30,8 @@ export class EventLine implements Line<readonly OutgoingEvent[]> {
     return this.#waiting.length === 0;
   }
 
-  add(event: EventFields): Promise<EventOutcome> {
+  add(given: NewEvent, defaults: EventDefaults): Promise<EventOutcome> {
+    const event = toEventFields(given, defaults);
     const size = this.#encoder.check(event);
     this.#held.take(size);
     return new Promise((resolve) => {

@@ -1,14 +1,15 @@
-import { V7Generator } from "uuidv7";
-
 const digits = new TextEncoder().encode("0123456789abcdef");
-const dash = 0x2d;
-const textBytes = 36;
+/** How far the clock may go back before ids follow it, in milliseconds. Below that they go on from the last one, and keep their order. */
+const rollbackMs = 10_000;
+/** The counter has 42 bits, as two numbers: 12 before the variant, 30 behind it. */
+const mostHigh = 0xfff;
+const mostLow = 0x3fff_ffff;
 
-/** Makes UUIDv7s. Random numbers are drawn for many at once, and the text is written in one piece: as calls and joined strings they cost as much as an event. */
-export function idSource(): () => string {
+/** Random numbers of 32 bits, drawn for many at once: one call for each costs as much as an event. */
+function randomNumbers(): () => number {
   const numbers = new Uint32Array(1024);
   let next = numbers.length;
-  const nextUint32 = (): number => {
+  return () => {
     if (next === numbers.length) {
       crypto.getRandomValues(numbers);
       next = 0;
@@ -16,21 +17,61 @@ export function idSource(): () => string {
     next += 1;
     return numbers[next - 1] ?? 0;
   };
-  const generator = new V7Generator({ nextUint32 });
-  const text = Buffer.alloc(textBytes);
-  return () => {
-    const { bytes } = generator.generate();
-    let at = 0;
-    for (let i = 0; i < bytes.length; i += 1) {
-      if (i === 4 || i === 6 || i === 8 || i === 10) {
-        text[at] = dash;
-        at += 1;
-      }
-      const byte = bytes[i] ?? 0;
-      text[at] = digits[byte >>> 4] ?? 0;
-      text[at + 1] = digits[byte & 0xf] ?? 0;
-      at += 2;
-    }
-    return text.toString("latin1");
-  };
+}
+
+/**
+ * Makes UUIDv7s, each greater than the one before. Those of a millisecond begin alike and are counted up from a random number, and each ends with 32 random bits:
+ * the same ids as the package uuidv7 makes, for a third of the cost, because only what changes is written.
+ */
+export class IdSource {
+  /** The text of the last id. Written over by the next one. */
+  readonly ascii = Buffer.from("00000000-0000-7000-8000-000000000000");
+  readonly #random: () => number;
+  #ms = -1;
+  #high = 0;
+  #low = 0;
+
+  /** `random`: whole numbers of 32 bits, strong enough for cryptography. */
+  constructor(random: () => number = randomNumbers()) {
+    this.#random = random;
+  }
+
+  /** `now`: milliseconds since 1970. */
+  next(now: number): string {
+    if (now > this.#ms || now + rollbackMs < this.#ms) this.#begin(now);
+    else this.#count();
+    const { ascii } = this;
+    writeHex(ascii, 19, 23, 0x8000 + (this.#low >>> 16));
+    writeHex(ascii, 24, 28, this.#low);
+    writeHex(ascii, 28, 36, this.#random());
+    return ascii.toString("latin1");
+  }
+
+  #begin(ms: number): void {
+    this.#ms = ms;
+    const first = this.#random();
+    this.#high = first >>> 20;
+    this.#low = (first & 0xf_ffff) * 0x400 + (this.#random() & 0x3ff);
+    writeHex(this.ascii, 0, 8, Math.floor(ms / 0x1_0000));
+    writeHex(this.ascii, 9, 13, ms % 0x1_0000);
+    writeHex(this.ascii, 15, 18, this.#high);
+  }
+
+  #count(): void {
+    this.#low += 1;
+    if (this.#low <= mostLow) return;
+    this.#low = 0;
+    this.#high += 1;
+    if (this.#high > mostHigh) this.#begin(this.#ms + 1);
+    else writeHex(this.ascii, 15, 18, this.#high);
+  }
+}
+
+/** The lowest digits of a number, from `start` to before `end`. */
+function writeHex(bytes: Uint8Array, start: number, end: number, value: number): void {
+  let rest = value;
+  for (let at = end - 1; at >= start; at -= 1) {
+    bytes[at] = digits[rest & 0xf] ?? 0;
+    rest >>>= 4;
+  }
 }

@@ -1,11 +1,13 @@
-import { isWarrenError, Limits, toEventFields, WarrenError, type EventFields } from "@warren/protocol";
+import { isWarrenError, Limits, WarrenError, type EventDefaults, type NewEvent } from "@warren/protocol";
 import { unpack } from "@warren/protocol/amqp";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PackLine, type Pack } from "./pack-line.ts";
 
-const event = (id: string, data: unknown = "", type = "a"): EventFields =>
-  toEventFields({ type, source: "/s", id, data }, { id, now: new Date(0) });
+const event = (id: string, data: unknown = "", type = "a"): [NewEvent, EventDefaults] => [
+  { type, source: "/s", id, data },
+  { id, now: 0 },
+];
 const idsOf = ({ body }: Pack): readonly string[] => unpack(body).events.map(({ id }) => id);
 
 /** All that goes when nothing is under way. */
@@ -50,7 +52,7 @@ describe("a line of packs", () => {
             settled?.pack.settle({ kind: "ok" });
           } else {
             const id = `e${published.length}`;
-            void line.add(event(id, "x".repeat(each.size), `t${each.type}`));
+            void line.add(...event(id, "x".repeat(each.size), `t${each.type}`));
             published.push(id);
           }
         }
@@ -65,10 +67,10 @@ describe("a line of packs", () => {
 
   test("holds back a pack that can still grow while eight are under way, never a full one", () => {
     const line = new PackLine();
-    void line.add(event("1"));
+    void line.add(...event("1"));
     expect(line.take(8)).toBeUndefined();
     const rest = Array.from({ length: Limits.packEvents }, (_, n) => `n${n}`);
-    for (const id of rest) void line.add(event(id));
+    for (const id of rest) void line.add(...event(id));
     const full = line.take(8);
     expect(full && idsOf(full)).toEqual(["1", ...rest.slice(0, -1)]);
     expect(line.take(8)).toBeUndefined();
@@ -78,11 +80,11 @@ describe("a line of packs", () => {
 
   test("events of one pack have one outcome; an event that is not taken leaves the line as it was", async () => {
     const line = new PackLine();
-    expect(() => line.add(event(""))).toThrow(expect.toSatisfy((error) => isWarrenError(error, "EVENT_INVALID")));
+    expect(() => line.add(...event(""))).toThrow(expect.toSatisfy((error) => isWarrenError(error, "EVENT_INVALID")));
     expect(line.isEmpty).toBe(true);
     expect(line.take(0)).toBeUndefined();
-    const outcomes = [line.add(event("1")), line.add(event("2"))];
-    expect(() => line.add(event("3", new Uint8Array(Limits.eventBytes)))).toThrow(
+    const outcomes = [line.add(...event("1")), line.add(...event("2"))];
+    expect(() => line.add(...event("3", new Uint8Array(Limits.eventBytes)))).toThrow(
       expect.toSatisfy((error) => isWarrenError(error, "TOO_LARGE")),
     );
     const [pack, ...more] = takeAll(line);
@@ -100,19 +102,19 @@ describe("a line of packs", () => {
     const line = new PackLine();
     const large = new Uint8Array(Limits.eventBytes - 200);
     const fit = Math.floor(Limits.publisherBufferBytes / Limits.eventBytes);
-    for (let n = 0; n < fit; n += 1) void line.add(event(`${n}`, large));
-    expect(() => line.add(event("more", large))).toThrow(expect.toSatisfy((error) => isWarrenError(error, "BUFFER_FULL")));
+    for (let n = 0; n < fit; n += 1) void line.add(...event(`${n}`, large));
+    expect(() => line.add(...event("more", large))).toThrow(expect.toSatisfy((error) => isWarrenError(error, "BUFFER_FULL")));
     const packs = takeAll(line);
     expect(packs.flatMap(idsOf)).toEqual(Array.from({ length: fit }, (_, n) => `${n}`));
-    expect(() => line.add(event("more", large))).toThrow(expect.toSatisfy((error) => isWarrenError(error, "BUFFER_FULL")));
+    expect(() => line.add(...event("more", large))).toThrow(expect.toSatisfy((error) => isWarrenError(error, "BUFFER_FULL")));
     packs[0]?.settle({ kind: "ok" });
-    void line.add(event("more", large));
+    void line.add(...event("more", large));
     expect(takeAll(line).flatMap(idsOf)).toEqual(["more"]);
   });
 
   test("what waits can be given up", async () => {
     const line = new PackLine();
-    const outcomes = Array.from({ length: Limits.packEvents + 1 }, (_, n) => line.add(event(`${n}`)));
+    const outcomes = Array.from({ length: Limits.packEvents + 1 }, (_, n) => line.add(...event(`${n}`)));
     line.reject(new WarrenError("CLOSED", "closed"));
     expect(line.isEmpty).toBe(true);
     expect((await Promise.all(outcomes)).every(({ kind }) => kind === "rejected")).toBe(true);

@@ -1,4 +1,4 @@
-import { encodeEvent, EventEncoder, Limits, type EventFields, type WarrenError } from "@warren/protocol";
+import { EventEncoder, Limits, type EventDefaults, type NewEvent, type WarrenError } from "@warren/protocol";
 import { HeldBytes } from "./held-bytes.ts";
 import type { Line } from "./line.ts";
 import type { EventOutcome } from "./outcome.ts";
@@ -43,14 +43,14 @@ export class PackLine implements Line<Pack> {
     return this.#full.length === 0 && (this.#open === undefined || this.#open.count === 0);
   }
 
-  add(event: EventFields): Promise<EventOutcome> {
+  add(event: NewEvent, defaults: EventDefaults): Promise<EventOutcome> {
     const open = (this.#open ??= new GrowingPack(this.#stretches.hold(), this.#settled));
     const { bytes, at } = open.stretch;
-    const end = this.#encoder.encodeInto(event, bytes, at);
-    const large = end < 0 ? encodeEvent(event).bytes : undefined;
-    const size = large?.length ?? end - at;
+    const encoded = this.#encoder.encodeInto(event, defaults, bytes, at);
+    const large = typeof encoded === "number" ? undefined : encoded;
+    const size = typeof encoded === "number" ? encoded - at : encoded.length;
     this.#held.take(size);
-    if (!open.takes(event.type, size)) return this.#addToNext(event.type, large ?? bytes.subarray(at, end));
+    if (!open.takes(event.type, size)) return this.#addToNext(event.type, large ?? bytes.subarray(at, at + size));
     if (large !== undefined) bytes.set(large, at);
     return this.#grow(open, event.type, size);
   }

@@ -1,9 +1,9 @@
-import { must, toEventFields, WarrenError, type NewEvent } from "@warren/protocol";
+import { must, WarrenError, type EventDefaults, type NewEvent } from "@warren/protocol";
 import type { Transport } from "@warren/transport";
 import { allAtOnce, messageSender, openAmqp, packSender } from "./amqp-sender.ts";
 import { brokerSender, callByCall } from "./broker-sender.ts";
 import { EventLine } from "./event-line.ts";
-import { idSource } from "./id-source.ts";
+import { IdSource } from "./id-source.ts";
 import type { Line, Sender } from "./line.ts";
 import type { EventOutcome } from "./outcome.ts";
 import { PackLine } from "./pack-line.ts";
@@ -67,7 +67,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 class LinePublisher<Parcel> implements Publisher {
   readonly #line: Line<Parcel>;
   readonly #open: () => Promise<Sender<Parcel>>;
-  readonly #newId = idSource();
+  readonly #ids = new IdSource();
   #opening: Promise<Sender<Parcel>> | undefined;
   #sender: Sender<Parcel> | undefined;
   /** Parcels. */
@@ -92,8 +92,9 @@ class LinePublisher<Parcel> implements Publisher {
   }
 
   publish(event: NewEvent): Promise<PublishResult> {
-    const id = this.#idOf(event);
-    return this.#add(event, id).then((outcome) => {
+    const defaults = this.#defaultsOf(event);
+    const { id } = defaults;
+    return this.#add(event, defaults).then((outcome) => {
       if (outcome.kind === "ok") return { id };
       throw withId(outcome.error, id);
     });
@@ -101,8 +102,8 @@ class LinePublisher<Parcel> implements Publisher {
 
   async publishAll(events: readonly NewEvent[]): Promise<readonly PublishOutcomeOf[]> {
     const added = events.map((event) => {
-      const id = this.#idOf(event);
-      return { id, outcome: this.#add(event, id) };
+      const defaults = this.#defaultsOf(event);
+      return { id: defaults.id, outcome: this.#add(event, defaults) };
     });
     // Events of one pack share one.
     const outcomes = new Map<Promise<EventOutcome>, EventOutcome>();
@@ -127,20 +128,22 @@ class LinePublisher<Parcel> implements Publisher {
   }
 
   /** Also of what is none: a program without types may give anything, and is told by its outcome. */
-  #idOf(event: NewEvent | undefined): string {
-    return event?.id ?? this.#newId();
+  #defaultsOf(event: NewEvent | undefined): EventDefaults {
+    const now = Date.now();
+    const id = event?.id ?? undefined;
+    return id === undefined ? { id: this.#ids.next(now), ascii: this.#ids.ascii, now } : { id, ascii: undefined, now };
   }
 
   /** Resolves with what became of it, never rejects. */
-  #add(event: NewEvent, id: string): Promise<EventOutcome> {
+  #add(event: NewEvent, defaults: EventDefaults): Promise<EventOutcome> {
     if (this.#closed) return rejected(new WarrenError("CLOSED", "the publisher was closed"));
     try {
-      const outcome = this.#line.add(toEventFields(event, { id, now: new Date() }));
+      const outcome = this.#line.add(event, defaults);
       this.#schedule();
       return outcome;
     } catch (error) {
       const known = error instanceof WarrenError;
-      return rejected(known ? error : new WarrenError("EVENT_INVALID", `event ${id} cannot be encoded`, { cause: error }));
+      return rejected(known ? error : new WarrenError("EVENT_INVALID", `event ${defaults.id} cannot be encoded`, { cause: error }));
     }
   }
 
