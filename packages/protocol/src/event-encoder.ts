@@ -1,4 +1,4 @@
-import { EventRun } from "./event-run.ts";
+import { EventTemplate } from "./event-template.ts";
 import { writeElement } from "./event-writer.ts";
 import { bodyOf, encodeEvent, toEventFields, type EventDefaults, type EventFields, type NewEvent } from "./event.ts";
 import { Limits } from "./limits.ts";
@@ -6,6 +6,8 @@ import { checkId, PublishCheck } from "./validation.ts";
 
 /** Tags and lengths of all fields but extensions, and the time. */
 const overheadBytes = 128;
+/** Enough for the types of most publishers; a type may also be made for every event. */
+const mostTemplates = 256;
 const latestSecond = 253_402_300_799n;
 
 /**
@@ -16,8 +18,8 @@ export class EventEncoder {
   /** Events that may need more are left to the protobuf library: their cost is that of their bytes. */
   static readonly mostBytes = 16 * 1024;
   readonly #check = new PublishCheck();
-  /** What the last events have alike, when there were two. */
-  #run: EventRun | undefined;
+  /** By type. */
+  readonly #templates = new Map<string, EventTemplate>();
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
   #at = 0;
 
@@ -35,12 +37,13 @@ export class EventEncoder {
    */
   encodeInto(event: NewEvent, defaults: EventDefaults, bytes: Uint8Array, at: number): number | Uint8Array {
     const body = bodyOf(event);
-    if (this.#run?.has(event) === true) {
-      const end = this.#run.encodeInto(event, body, defaults, bytes, at, EventEncoder.mostBytes);
-      if (end >= 0) return end;
-    }
+    const template = this.#templates.get(event.type);
+    const fits = template?.fits(event) === true;
+    const end = fits ? template.encodeInto(event, body, defaults, bytes, at, EventEncoder.mostBytes) : -1;
+    if (end >= 0) return end;
     const fields = toEventFields(event, defaults, body);
-    this.#run = this.#check.check(fields) ? (this.#run ?? new EventRun(fields)) : undefined;
+    this.#check.check(fields);
+    if (!fits) this.#remember(fields);
     if (mostOf(fields) > EventEncoder.mostBytes) return encodeEvent(fields).bytes;
     checkId(fields.id);
     return writeElement(bytes, at, fields);
@@ -57,6 +60,11 @@ export class EventEncoder {
     const start = this.#at;
     this.#at = writeElement(this.#bytes, start, event);
     return this.#bytes.subarray(start, this.#at);
+  }
+
+  #remember(event: EventFields): void {
+    if (this.#templates.size === mostTemplates && !this.#templates.has(event.type)) this.#templates.clear();
+    this.#templates.set(event.type, new EventTemplate(event));
   }
 }
 

@@ -103,16 +103,15 @@ export function checkEventToPublish(event: EventAttributes): void {
 export class PublishCheck {
   readonly #right = { type: "", source: "", subject: "", dataContentType: "", dataSchema: "", partitionKey: "" };
 
-  /** As `checkEventToPublish`, all but the id. True: its attributes are those of the event before (id, extensions and body are not compared). */
-  check(event: EventAttributes): boolean {
+  /** As `checkEventToPublish`, all but the id. */
+  check(event: EventAttributes): void {
     const known = this.#isKnown(event);
     const wrong =
       (known ? undefined : (wrongType(event.type) ?? wrongAttributes(event))) ?? wrongBody(event.body) ?? wrongExtensions(event.extensions);
     if (wrong !== undefined) throw invalid(event.id, wrong);
-    if (known) return true;
+    if (known) return;
     const { type, source, subject, dataContentType, dataSchema, partitionKey } = event;
     Object.assign(this.#right, { type, source, subject, dataContentType, dataSchema, partitionKey });
-    return false;
   }
 
   #isKnown(event: EventAttributes): boolean {
@@ -129,6 +128,9 @@ export class PublishCheck {
     );
   }
 }
+
+/** Whether a text may be the subject or the partition key of an event. */
+export const isAttribute = (text: string): boolean => text === "" || wrongText("", text, Limits.attributeBytes) === undefined;
 
 /** Throws EVENT_INVALID unless an event may be published with this id. */
 export function checkId(id: string): void {
