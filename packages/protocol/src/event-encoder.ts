@@ -1,6 +1,6 @@
 import { EventTemplate } from "./event-template.ts";
 import { writeElement } from "./event-writer.ts";
-import { bodyOf, encodeEvent, toEventFields, type EventDefaults, type EventFields, type NewEvent } from "./event.ts";
+import { encodeEvent, toEventFields, type EventDefaults, type EventFields, type NewEvent } from "./event.ts";
 import { Limits } from "./limits.ts";
 import { checkId, PublishCheck } from "./validation.ts";
 
@@ -32,11 +32,16 @@ export class EventEncoder {
   }
 
   /**
-   * Checks and encodes an event at a place where `mostBytes` are free. Where it ends; or its bytes, when it is not written there. Throws EVENT_INVALID or
+   * Checks and encodes an event, with the body of `bodyOf`, at a place where `mostBytes` are free. Where it ends; or its bytes, when it is not written there. Throws EVENT_INVALID or
    * TOO_LARGE, as `encodeEvent`; anything may stand at that place then.
    */
-  encodeInto(event: NewEvent, defaults: EventDefaults, bytes: Uint8Array, at: number): number | Uint8Array {
-    const body = bodyOf(event);
+  encodeInto(
+    event: NewEvent,
+    body: string | Uint8Array | undefined,
+    defaults: EventDefaults,
+    bytes: Uint8Array,
+    at: number,
+  ): number | Uint8Array {
     const template = this.#templates.get(event.type);
     const fits = template?.fits(event) === true;
     const end = fits ? template.encodeInto(event, body, defaults, bytes, at, EventEncoder.mostBytes) : -1;

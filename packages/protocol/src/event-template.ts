@@ -1,4 +1,4 @@
-import { contentTypeOf, type EventDefaults, type EventFields, type NewEvent } from "./event.ts";
+import { contentTypeOf, type EventDefaults, type EventFields, type MadeId, type NewEvent } from "./event.ts";
 import { contentOffset, finishElement, tagOf, writeAscii, writeBody, writeField, writeTime } from "./event-writer.ts";
 import { checkId, isAttribute } from "./validation.ts";
 
@@ -75,7 +75,7 @@ export class EventTemplate {
     if (!(ms >= 0 && ms <= latestMs) || (typeof body === "string" && !body.isWellFormed())) return -1;
     if (!isAttribute(subject) || !isAttribute(partitionKey)) return -1;
     if (ms !== this.#ms) this.#setTime(time, ms);
-    let end = writeId(bytes, at + contentOffset, id, id === defaults.id ? defaults.ascii : undefined);
+    let end = writeId(bytes, at + contentOffset, id, defaults.made);
     end = writeField(bytes, copy(bytes, end, first, first.length), 4, subject);
     end = copy(bytes, end, time, this.#timeEnd);
     end = writeField(bytes, copy(bytes, end, last, last.length), 8, partitionKey);
@@ -97,9 +97,9 @@ function encodeAttributes({ source, type, dataContentType, dataSchema }: Attribu
 }
 
 /** Of a few ASCII characters it is checked while it is written. */
-function writeId(bytes: Uint8Array, at: number, id: string, ascii: Uint8Array | undefined): number {
+function writeId(bytes: Uint8Array, at: number, id: string, made: MadeId | undefined): number {
   const content = at + 2;
-  if (ascii !== undefined) copy(bytes, content, ascii, ascii.length);
+  if (made?.text === id) copy(bytes, content, made.ascii, made.ascii.length);
   else if (id === "" || !(id.length <= shortId) || !writeAscii(bytes, content, id)) {
     checkId(id);
     return writeField(bytes, at, 1, id);

@@ -36,16 +36,12 @@ function writeEvent(bytes: Uint8Array, start: number, event: EventFields): numbe
 }
 
 /** The fields between id and time. */
-export function writeFirst(
-  bytes: Uint8Array,
-  start: number,
-  { source, type, subject }: Pick<EventFields, "source" | "type" | "subject">,
-): number {
+function writeFirst(bytes: Uint8Array, start: number, { source, type, subject }: Pick<EventFields, "source" | "type" | "subject">): number {
   return writeField(bytes, writeField(bytes, writeField(bytes, start, 2, source), 3, type), 4, subject);
 }
 
 /** The texts behind the time. */
-export function writeLast(
+function writeLast(
   bytes: Uint8Array,
   start: number,
   { dataContentType, dataSchema, partitionKey }: Pick<EventFields, "dataContentType" | "dataSchema" | "partitionKey">,

@@ -35,11 +35,17 @@ export type EventFields = Readonly<Omit<Event, "$typeName" | "$unknown" | "time"
   readonly $unknown?: Event["$unknown"];
 };
 
+/** An id that was made, and its bytes, ASCII. Another may stand there later. */
+export interface MadeId {
+  readonly text: string;
+  readonly ascii: Uint8Array;
+}
+
 /** What an event gets that its application did not give. */
 export interface EventDefaults {
   readonly id: string;
-  /** The bytes of the id, where they are at hand. */
-  readonly ascii?: Uint8Array | undefined;
+  /** Its bytes are copied where it is the id of the event: that is faster than to write a text. */
+  readonly made?: MadeId | undefined;
   /** Its time, in milliseconds since 1970. */
   readonly now: number;
 }

@@ -9,7 +9,7 @@ export { decodedToSend, batchBytes, encodeBatch, type Codec } from "./encode-bat
 export { lastOffsetOf, type EncodedBatch, type Offset } from "./encoded-batch.ts";
 export { QuarantineReasons, type EventSlice, type QuarantinedEvent, type QuarantineReason } from "./event-slice.ts";
 export { EventEncoder } from "./event-encoder.ts";
-export { decodeEvent, encodeEvent, toEvent, toEventFields, type EventDefaults, type EventFields } from "./event.ts";
+export { bodyOf, decodeEvent, encodeEvent, toEvent, toEventFields, type EventDefaults, type EventFields, type MadeId } from "./event.ts";
 export { LazyEvent } from "./lazy-event.ts";
 export { recordedAtOf, StoredEvent, type RecordedEvent } from "./recorded-event.ts";
 export { Limits, Times } from "./limits.ts";

@@ -1,3 +1,5 @@
+import type { MadeId } from "@warren/protocol";
+
 const digits = new TextEncoder().encode("0123456789abcdef");
 /** How far the clock may go back before ids follow it, in milliseconds. Below that they go on from the last one, and keep their order. */
 const rollbackMs = 10_000;
@@ -23,8 +25,9 @@ function randomNumbers(): () => number {
  * Makes UUIDv7s, each greater than the one before. Those of a millisecond begin alike and are counted up from a random number, and each ends with 32 random bits:
  * the same ids as the package uuidv7 makes, for half of the cost and without objects, because only what changes is written.
  */
-export class IdSource {
-  /** The text of the last id. Written over by the next one. */
+export class IdSource implements MadeId {
+  /** The last one. */
+  text = "";
   readonly ascii = Buffer.from("00000000-0000-7000-8000-000000000000");
   readonly #random: () => number;
   #ms = -1;
@@ -44,7 +47,8 @@ export class IdSource {
     writeHex(ascii, 19, 23, 0x8000 + (this.#low >>> 16));
     writeHex(ascii, 24, 28, this.#low);
     writeHex(ascii, 28, 36, this.#random());
-    return ascii.toString("latin1");
+    this.text = ascii.toString("latin1");
+    return this.text;
   }
 
   #begin(ms: number): void {

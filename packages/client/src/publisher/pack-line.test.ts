@@ -112,6 +112,16 @@ describe("a line of packs", () => {
     expect(takeAll(line).flatMap(idsOf)).toEqual(["more"]);
   });
 
+  test("an event that is published while the data of another one is written has a place of its own", () => {
+    const line = new PackLine();
+    const toJSON = (): string => {
+      void line.add(...event("inner"));
+      return "outer";
+    };
+    for (const id of ["1", "2", "3"]) void line.add(...event(id, { toJSON }));
+    expect(takeAll(line).flatMap(idsOf)).toEqual(["inner", "1", "inner", "2", "inner", "3"]);
+  });
+
   test("what waits can be given up", async () => {
     const line = new PackLine();
     const outcomes = Array.from({ length: Limits.packEvents + 1 }, (_, n) => line.add(...event(`${n}`)));

@@ -1,4 +1,4 @@
-import { EventEncoder, Limits, type EventDefaults, type NewEvent, type WarrenError } from "@warren/protocol";
+import { bodyOf, EventEncoder, Limits, type EventDefaults, type NewEvent, type WarrenError } from "@warren/protocol";
 import { HeldBytes } from "./held-bytes.ts";
 import type { Line } from "./line.ts";
 import type { EventOutcome } from "./outcome.ts";
@@ -44,9 +44,11 @@ export class PackLine implements Line<Pack> {
   }
 
   add(event: NewEvent, defaults: EventDefaults): Promise<EventOutcome> {
+    // Before it has a place: a `toJSON` may publish, too.
+    const body = bodyOf(event);
     const open = (this.#open ??= new GrowingPack(this.#stretches.hold(), this.#settled));
     const { bytes, at } = open.stretch;
-    const encoded = this.#encoder.encodeInto(event, defaults, bytes, at);
+    const encoded = this.#encoder.encodeInto(event, body, defaults, bytes, at);
     const large = typeof encoded === "number" ? undefined : encoded;
     const size = typeof encoded === "number" ? encoded - at : encoded.length;
     this.#held.take(size);

@@ -130,8 +130,7 @@ class LinePublisher<Parcel> implements Publisher {
   /** Also of what is none: a program without types may give anything, and is told by its outcome. */
   #defaultsOf(event: NewEvent | undefined): EventDefaults {
     const now = Date.now();
-    const id = event?.id ?? undefined;
-    return id === undefined ? { id: this.#ids.next(now), ascii: this.#ids.ascii, now } : { id, ascii: undefined, now };
+    return { id: event?.id ?? this.#ids.next(now), made: this.#ids, now };
   }
 
   /** Resolves with what became of it, never rejects. */
