@@ -156,7 +156,8 @@ export class Stage {
     };
     const began = machineMs();
     const topic = { name, eventBytes, subscribers: [`${name}-witness-${Math.round(began)}`] };
-    const subscribers = await clients[this.#contestant.client].openSubscribers(this.#target, topic, take);
+    const client = await clients[this.#contestant.client]();
+    const subscribers = await client.openSubscribers(this.#target, topic, take);
     return async () => {
       await promise;
       await subscribers.close();

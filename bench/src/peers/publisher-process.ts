@@ -32,9 +32,10 @@ export interface Published {
 answer({
   async open({ client, target, topic, payload }: Open) {
     payloads = new Payloads(payload);
-    window = Math.max(20, Math.min(clients[client].window, Math.floor(maxUnconfirmedBytes / payloads.meanBytes)));
+    const used = await clients[client]();
+    window = Math.max(20, Math.min(used.window, Math.floor(maxUnconfirmedBytes / payloads.meanBytes)));
     next = 0;
-    publisher = await clients[client].openPublisher(target, topic);
+    publisher = await used.openPublisher(target, topic);
   },
   /** As fast as it goes: so many events, or for so many seconds. */
   blast: ({

@@ -34,16 +34,17 @@ let reached: (() => void) | undefined;
 let wrong: string | undefined;
 
 answer({
-  create: ({ client, target, topic }: Pick<Open, "client" | "target" | "topic">) => clients[client].create(target, topic),
-  remove: ({ client, target, topic }: Pick<Open, "client" | "target" | "topic">) => clients[client].remove(target, topic),
+  create: async ({ client, target, topic }: Pick<Open, "client" | "target" | "topic">) => (await clients[client]()).create(target, topic),
+  remove: async ({ client, target, topic }: Pick<Open, "client" | "target" | "topic">) => (await clients[client]()).remove(target, topic),
   async open(options: Open) {
     next = options.topic.subscribers.map(() => options.next);
     ({ timed } = options);
     numbers = [];
     latencies = [];
     awaited = Number.POSITIVE_INFINITY;
+    const client = await clients[options.client]();
     const openedAtMs = machineMs();
-    subscribers = await clients[options.client].openSubscribers(options.target, options.topic, take);
+    subscribers = await client.openSubscribers(options.target, options.topic, take);
     return openedAtMs;
   },
   /** Resolves when every subscriber has all events below this number. Asked before the last of them is published, it tells when that arrived. */
