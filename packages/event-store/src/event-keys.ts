@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { fixedArray } from "@warren/postgres";
+import { writeUuidV7 } from "@warren/protocol";
 
 /** What makes an event the one it is. */
 export interface EventIdentity {
@@ -43,39 +44,14 @@ export function shareKey(format: KeyFormat, identities: readonly EventIdentity[]
 }
 
 /** Writes the key of an event. */
-export function writeEventKey(format: KeyFormat, { source, id }: EventIdentity, target: Buffer, at: number): void {
-  if (format === 2 && writeUuidV7(id, target, at)) {
+export function writeEventKey(format: KeyFormat, identity: EventIdentity, target: Buffer, at: number): void {
+  const { source } = identity;
+  if (format === 2 && writeUuidV7(identity, target, at)) {
     const mask = maskOf(source);
     for (let i = 0; i < half; i += 1) target[at + half + i] = (target[at + half + i] ?? 0) ^ (mask[i] ?? 0);
     return;
   }
-  target.write(hash("sha256", `${source.length}:${source}${id}`, "binary"), at, keyBytes, "latin1");
-}
-
-const uuidText = 36;
-const dash = 0x2d;
-const noDigit = 0xff;
-/** Values of the lower-case digits: another text is another id. */
-const digits = new Uint8Array(0x80).fill(noDigit);
-for (let value = 0; value < 16; value += 1) digits[value.toString(16).charCodeAt(0)] = value;
-const digitAt = (text: string, at: number): number => digits[text.charCodeAt(at)] ?? noDigit;
-
-/** Whether the text is a UUIDv7 as it is usually written; then its bytes are in `target`. Else anything may be there. */
-function writeUuidV7(text: string, target: Buffer, at: number): boolean {
-  if (text.length !== uuidText || text[14] !== "7") return false;
-  let to = at;
-  for (let i = 0; i < uuidText; i += 2) {
-    if (i === 8 || i === 13 || i === 18 || i === 23) {
-      if (text.charCodeAt(i) !== dash) return false;
-      i += 1;
-    }
-    const [high, low] = [digitAt(text, i), digitAt(text, i + 1)];
-    if ((high | low) === noDigit) return false;
-    target[to] = (high << 4) | low;
-    to += 1;
-  }
-  // The variant of RFC 9562.
-  return ((target[at + half] ?? 0) & 0xc0) === 0x80;
+  target.write(hash("sha256", `${source.length}:${source}${identity.id}`, "binary"), at, keyBytes, "latin1");
 }
 
 /** Of recent sources: most events of a log have few. */

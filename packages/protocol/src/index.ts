@@ -8,9 +8,11 @@ export { backoffDelay } from "./backoff.ts";
 export { decodedToSend, batchBytes, encodeBatch, type Codec } from "./encode-batch.ts";
 export { lastOffsetOf, type EncodedBatch, type Offset } from "./encoded-batch.ts";
 export { QuarantineReasons, type EventSlice, type QuarantinedEvent, type QuarantineReason } from "./event-slice.ts";
+export { hasGreaterId, writeUuidV7 } from "./event-id.ts";
 export { EventEncoder } from "./event-encoder.ts";
 export { bodyOf, decodeEvent, encodeEvent, toEvent, toEventFields, type EventDefaults, type EventFields, type MadeId } from "./event.ts";
 export { LazyEvent } from "./lazy-event.ts";
+export { sizeOf } from "./pack-slice.ts";
 export { recordedAtOf, StoredEvent, type RecordedEvent } from "./recorded-event.ts";
 export { Limits, Times } from "./limits.ts";
 export {

@@ -1,8 +1,9 @@
 import type { EventSlice, QuarantinedEvent } from "../event-slice.ts";
+import { PackSlice } from "../pack-slice.ts";
 import type { TopicMatcher } from "../topic.ts";
 import { eventTag, joinSlices } from "../walker/walk-batch.ts";
 import { findType } from "../walker/find-type.ts";
-import { walkEvent } from "../walker/walk-event.ts";
+import { EventWalker } from "../walker/walk-event.ts";
 import { WireReader } from "../walker/wire.ts";
 
 /** Content type of an AMQP message whose body is a `warren.v1.Pack`. */
@@ -36,6 +37,7 @@ export function unpack(body: Uint8Array, matcher?: TopicMatcher): Unpacked {
   const events: EventSlice[] = [];
   const rejected: QuarantinedEvent[] = [];
   const reader = new WireReader(body);
+  const walker = new EventWalker(body);
   // Events come in runs. The walk tells the type of one that is wanted; for one that is not, finding its type is all that it costs.
   const before = { unwanted: false };
   while (!reader.done) {
@@ -49,13 +51,20 @@ export function unpack(body: Uint8Array, matcher?: TopicMatcher): Unpacked {
     const from = reader.position;
     reader.position += length;
     if (before.unwanted && !isWanted(findType(body, from, reader.position), matcher)) continue;
-    const walked = walkEvent(body, from, reader.position);
-    const type = walked.kind === "event" ? walked.type : findType(body, from, reader.position);
+    const bad = walker.walk(from, reader.position);
+    const type = bad === undefined ? walker.type : findType(body, from, reader.position);
     before.unwanted = !isWanted(type, matcher);
     if (before.unwanted) continue;
-    const bytes = body.subarray(start, reader.position);
-    if (walked.kind === "event") events.push({ bytes, id: walked.id, source: walked.source, type: walked.type, deduplicated: true });
-    else rejected.push({ reason: walked.reason, detail: walked.detail, bytes, source: walked.source, id: walked.id, type: walked.type });
+    if (bad === undefined) events.push(new PackSlice(body, start, reader.position, walker));
+    else
+      rejected.push({
+        reason: bad.reason,
+        detail: bad.detail,
+        bytes: body.subarray(start, reader.position),
+        source: bad.source,
+        id: bad.id,
+        type: bad.type,
+      });
   }
   if (body.length === 0) rejected.push({ reason: "malformed", detail: "the pack is empty", bytes: body });
   return { events, rejected };

@@ -1,12 +1,15 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeEvent, encodeEvent, toEvent } from "../event.ts";
+import { PackSchema } from "../gen/warren/v1/event_pb.ts";
 import { Limits } from "../limits.ts";
+import { sizeOf } from "../pack-slice.ts";
 import { anyEvent } from "../testing/any-event.ts";
 import { TopicMatcher } from "../topic.ts";
 import { toCloudEventMessage } from "./cloud-event-message.ts";
 import type { AmqpMessage, HeaderValue } from "./message.ts";
-import { packContentType, packOf } from "./pack.ts";
+import { packContentType, packOf, unpack } from "./pack.ts";
 import { unpackMessage } from "./unpack-message.ts";
 
 const ids = { uuid: () => "01890000-0000-7000-8000-000000000000" };
@@ -203,6 +206,20 @@ describe("packs", () => {
     expect(back.map(({ id }) => id)).toEqual(slices.map(({ id }) => id));
     expect(back.map(({ bytes }) => Buffer.from(bytes).toString("hex"))).toEqual(
       slices.map(({ bytes }) => Buffer.from(bytes).toString("hex")),
+    );
+  });
+
+  test("W12: give any event as it was encoded", () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent, { minLength: 1, maxLength: 5 }), (events) => {
+        const elements = events.map((event) => toBinary(PackSchema, create(PackSchema, { events: [event] })));
+        const { events: back, rejected } = unpack(Buffer.concat(elements));
+        expect(rejected).toEqual([]);
+        expect(back.map(({ bytes, id, source, type, deduplicated }) => ({ bytes: [...bytes], id, source, type, deduplicated }))).toEqual(
+          events.map(({ id, source, type }, i) => ({ bytes: [...(elements[i] ?? [])], id, source, type, deduplicated: true })),
+        );
+        expect(back.map(sizeOf)).toEqual(elements.map(({ length }) => length));
+      }),
     );
   });
 

@@ -37,6 +37,16 @@ export function isText(bytes: Uint8Array, from: number, to: number, text: string
   return true;
 }
 
+/** Whether bytes are ASCII without NUL, and few enough for a loop to look. False says nothing. */
+export function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from > short.look) return false;
+  for (let i = from; i < to; i += 1) {
+    const byte = bytes[i] ?? 0;
+    if (byte === 0 || byte > 0x7f) return false;
+  }
+  return true;
+}
+
 function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i < to; i += 1) {
     if ((bytes[i] ?? 0) > 0x7f) return false;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { unpack } from "../amqp/pack.ts";
 import { encodeEvent } from "../event.ts";
 import { newEvent } from "../testing/any-event.ts";
 import { eventEndsOf, joinSlices } from "./walk-batch.ts";
@@ -39,6 +40,22 @@ describe("joinSlices()", () => {
       expect(bytes).toEqual(Uint8Array.from(part.flatMap((slice) => [...slice.bytes])));
     }
     expect(joinSlices(views(10_000)).bytes.buffer.byteLength).toBe(joined.bytes.length);
+  });
+
+  test("puts together what is left of packs", () => {
+    // Of the same sizes, so that an event of one could be taken for the next one of the other.
+    const others = [1, 2, 3].map((n) => encodeEvent(newEvent({ id: `o${n}`, subject: "y".repeat(n * 70) })));
+    const [a, b] = [slices, others].map((each) => [...unpack(joinSlices(each).bytes).events]);
+    if (a === undefined || b === undefined) throw new Error("two packs");
+    const parts = [a, a.slice(1), [a[0], a[2]], a.toReversed(), [...a, ...b], [a[0], b[1], b[2]], [b[1], a[1], slices[2], a[2]]];
+    for (const part of parts) {
+      const left = part.filter((slice) => slice !== undefined);
+      const { bytes, eventEnds } = joinSlices(left);
+      expect(bytes).toEqual(Uint8Array.from(left.flatMap((slice) => [...slice.bytes])));
+      expect(eventEnds).toEqual(eventEndsOf(bytes));
+    }
+    expect(joinSlices(a).bytes.buffer).toBe(a[0]?.bytes.buffer);
+    expect(joinSlices(a.slice(0, 1)).bytes.buffer).not.toBe(a[0]?.bytes.buffer);
   });
 
   test("refuses to make a segment of nothing", () => {

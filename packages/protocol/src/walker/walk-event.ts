@@ -1,19 +1,20 @@
 import { Limits } from "../limits.ts";
 import type { QuarantineReason } from "../event-slice.ts";
-import { isText, isUtf8, readText } from "./utf8.ts";
+import { isPlain, isText, isUtf8, readText } from "./utf8.ts";
 import { WireReader } from "./wire.ts";
 
-/** What a walk found: an event that decodes, or why no log can take it, with what could be read of it until then. */
-export type WalkedEvent =
-  | { readonly kind: "event"; readonly id: string; readonly source: string; readonly type: string }
-  | {
-      readonly kind: "rejected";
-      readonly reason: QuarantineReason;
-      readonly detail: string;
-      readonly id: string | undefined;
-      readonly source: string | undefined;
-      readonly type: string | undefined;
-    };
+/** Why no log can take an event, with what could be read of it until then. */
+export interface RejectedEvent {
+  readonly kind: "rejected";
+  readonly reason: QuarantineReason;
+  readonly detail: string;
+  readonly id: string | undefined;
+  readonly source: string | undefined;
+  readonly type: string | undefined;
+}
+
+/** What a walk found: an event that decodes, or why no log can take it. */
+export type WalkedEvent = { readonly kind: "event"; readonly id: string; readonly source: string; readonly type: string } | RejectedEvent;
 
 /** Names of Event's fields by number. */
 const fieldNames = [
@@ -42,23 +43,10 @@ class Rejected extends Error {
   }
 }
 
-/**
- * W12: walks the bytes of one Event once: tags, lengths, UTF-8, required attributes, limits; and no NUL outside the body, which PostgreSQL's text
- * does not take. What passes decodes, to the same id, source and type. Unknown fields are kept when they are well-formed; groups are not taken.
- * Builds nothing but the three strings. Never throws for bad bytes. `start` and `end` say where the event lies in `bytes`; default: all of it.
- */
+/** `EventWalker` for a single event. `start` and `end` say where it lies in `bytes`; default: all of it. */
 export function walkEvent(bytes: Uint8Array, start = 0, end = bytes.length): WalkedEvent {
-  const walk = new EventWalk(bytes, start, end);
-  try {
-    walk.run();
-  } catch (error) {
-    if (!(error instanceof Rejected)) throw error;
-    const { id, source, type } = walk;
-    return { kind: "rejected", reason: error.reason, detail: error.message, id: given(id), source: given(source), type: given(type) };
-  }
-  lastSource = walk.source;
-  lastType = walk.type;
-  return { kind: "event", id: walk.id, source: walk.source, type: walk.type };
+  const walker = new EventWalker(bytes);
+  return walker.walk(start, end) ?? { kind: "event", id: walker.id, source: walker.source, type: walker.type };
 }
 
 /** Of the event before: most come in runs, and need no text of their own. Both passed the walk. */
@@ -69,19 +57,54 @@ function given(text: string): string | undefined {
   return text === "" ? undefined : text;
 }
 
-class EventWalk {
-  id = "";
+/**
+ * W12: walks the bytes of one Event once: tags, lengths, UTF-8, required attributes, limits; and no NUL outside the body, which PostgreSQL's text
+ * does not take. What passes decodes, to the same id, source and type. Unknown fields are kept when they are well-formed; groups are not taken.
+ * Builds nothing but the texts of source and type, and those only when they are others than before. Never throws for bad bytes.
+ *
+ * For one event after another of the same bytes; what it says is of the last one.
+ */
+export class EventWalker {
+  /** Where the text of the id lies; nowhere (both are the same) when there is none. */
+  idFrom = 0;
+  idTo = 0;
   source = "";
   type = "";
   readonly #reader: WireReader;
   #extensions = 0;
   #extensionBytes = 0;
 
-  constructor(bytes: Uint8Array, start: number, end: number) {
-    this.#reader = new WireReader(bytes, start, end);
+  constructor(bytes: Uint8Array) {
+    this.#reader = new WireReader(bytes);
   }
 
-  run(): void {
+  get id(): string {
+    return readText(this.#reader.bytes, this.idFrom, this.idTo) ?? "";
+  }
+
+  /** Undefined: the event that lies there decodes. */
+  walk(start: number, end: number): RejectedEvent | undefined {
+    this.#reader.position = start;
+    this.#reader.end = end;
+    this.idFrom = 0;
+    this.idTo = 0;
+    this.source = "";
+    this.type = "";
+    this.#extensions = 0;
+    this.#extensionBytes = 0;
+    try {
+      this.#run();
+    } catch (error) {
+      if (!(error instanceof Rejected)) throw error;
+      const { id, source, type } = this;
+      return { kind: "rejected", reason: error.reason, detail: error.message, id: given(id), source: given(source), type: given(type) };
+    }
+    lastSource = this.source;
+    lastType = this.type;
+    return undefined;
+  }
+
+  #run(): void {
     const reader = this.#reader;
     const size = reader.end - reader.position;
     if (size > Limits.eventBytes) throw new Rejected("too_large", `event of ${size} bytes; at most ${Limits.eventBytes} are stored`);
@@ -90,7 +113,7 @@ class EventWalk {
       const limit = `at most ${Limits.extensionCount} of ${Limits.extensionBytes} bytes are stored`;
       throw new Rejected("too_large", `${this.#extensions} extensions of ${this.#extensionBytes} bytes; ${limit}`);
     }
-    if (this.id === "") throw new Rejected("missing_attribute", "id is empty or missing");
+    if (this.idFrom === this.idTo) throw new Rejected("missing_attribute", "id is empty or missing");
     if (this.source === "") throw new Rejected("missing_attribute", "source is empty or missing");
     if (this.type === "") throw new Rejected("missing_attribute", "type is empty or missing");
   }
@@ -107,7 +130,9 @@ class EventWalk {
     const to = reader.position;
     switch (field) {
       case 1:
-        this.id = readAttribute(reader.bytes, from, to, name);
+        checkAttribute(reader.bytes, from, to, name, Limits.attributeBytes);
+        this.idFrom = from;
+        this.idTo = to;
         break;
       case 2:
         this.source = isText(reader.bytes, from, to, lastSource) ? lastSource : readAttribute(reader.bytes, from, to, name);
@@ -116,11 +141,11 @@ class EventWalk {
         this.type = isText(reader.bytes, from, to, lastType) ? lastType : readAttribute(reader.bytes, from, to, name);
         break;
       case 5:
-        walkTimestamp(new WireReader(reader.bytes, from, to));
+        this.#within(from, walkTimestamp);
         break;
       case 9:
         this.#extensions += 1;
-        this.#extensionBytes += walkExtension(new WireReader(reader.bytes, from, to));
+        this.#extensionBytes += this.#within(from, walkExtension);
         break;
       case 10:
         break;
@@ -130,6 +155,17 @@ class EventWalk {
       default:
         checkAttribute(reader.bytes, from, to, name, Limits.attributeBytes);
     }
+  }
+
+  /** Walks a message that ends where the reader is. */
+  #within<T>(from: number, walk: (reader: WireReader) => T): T {
+    const reader = this.#reader;
+    const { position, end } = reader;
+    reader.position = from;
+    reader.end = position;
+    const found = walk(reader);
+    reader.end = end;
+    return found;
   }
 }
 
@@ -157,6 +193,7 @@ function readAttribute(bytes: Uint8Array, from: number, to: number, name: string
 }
 
 function checkAttribute(bytes: Uint8Array, from: number, to: number, name: string, limit: number): void {
+  if (to - from <= limit && isPlain(bytes, from, to)) return;
   checkBounds(bytes, from, to, name, limit);
   if (!isUtf8(bytes, from, to)) throw new Rejected("bad_text", `${name} is not valid UTF-8`);
 }

@@ -6,7 +6,7 @@
 export class WireReader {
   readonly bytes: Uint8Array;
   position: number;
-  readonly end: number;
+  end: number;
 
   constructor(bytes: Uint8Array, position = 0, end = bytes.length) {
     this.bytes = bytes;

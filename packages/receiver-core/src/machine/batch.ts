@@ -1,5 +1,5 @@
 import type { KnownEvent } from "@warren/event-store";
-import { sameContent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
+import { hasGreaterId, sameContent, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
 import type { PendingMessage } from "./pending-messages.ts";
 
 /** What one append stores: all events of some consecutive messages. Acked as a whole, up to `tag` of `channel`. */
@@ -54,7 +54,10 @@ export function mergeMessages(channel: number, messages: readonly PendingMessage
 
 /** Whether each id is greater than the one before, as UUIDv7s of one publisher are: then no two are equal. */
 function areRising(events: readonly EventSlice[]): boolean {
-  return events.every(({ id }, index) => index === 0 || id > (events[index - 1]?.id ?? ""));
+  return events.every((event, index) => {
+    const before = events[index - 1];
+    return before === undefined || hasGreaterId(event, before);
+  });
 }
 
 /** Of the events with one source and id the first one stays. */

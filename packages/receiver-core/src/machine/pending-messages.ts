@@ -1,4 +1,4 @@
-import { Limits, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
+import { Limits, sizeOf, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
 
 /** What a message holds for this receiver. */
 export interface MessageParts {
@@ -71,7 +71,7 @@ export function takeMessages(pending: PendingMessages): { readonly taken: readon
 /** Size of the events of a message, good and bad. */
 export function bytesOf({ events, rejected }: MessageParts): number {
   let bytes = 0;
-  for (const each of events) bytes += each.bytes.length;
+  for (const each of events) bytes += sizeOf(each);
   for (const each of rejected) bytes += each.bytes.length;
   return bytes;
 }
