@@ -1,4 +1,5 @@
 import { PackSlice } from "./pack-slice.ts";
+import { commonBytes } from "./walker/common-bytes.ts";
 
 /** Whatever has an id: an event of a pack is read where its id lies, and no text is made of it. */
 interface Identified {
@@ -11,17 +12,14 @@ const firstOutOfOrder = 0xee;
 /** Whether `event.id > other.id`. */
 export function hasGreaterId(event: Identified, other: Identified): boolean {
   if (!(event instanceof PackSlice && other instanceof PackSlice)) return event.id > other.id;
-  const { body, idFrom } = event;
-  const { body: otherBody, idFrom: otherFrom } = other;
-  const size = event.idTo - idFrom;
-  const otherSize = other.idTo - otherFrom;
-  const common = Math.min(size, otherSize);
-  for (let i = 0; i < common; i += 1) {
-    const byte = body[idFrom + i] ?? 0;
-    const otherByte = otherBody[otherFrom + i] ?? 0;
-    if (byte !== otherByte) return byte < firstOutOfOrder && otherByte < firstOutOfOrder ? byte > otherByte : event.id > other.id;
-  }
-  return size > otherSize;
+  const size = event.idTo - event.idFrom;
+  const otherSize = other.idTo - other.idFrom;
+  const shorter = Math.min(size, otherSize);
+  const common = commonBytes(event.view, event.idFrom, other.view, other.idFrom, shorter);
+  if (common === shorter) return size > otherSize;
+  const byte = event.view.getUint8(event.idFrom + common);
+  const otherByte = other.view.getUint8(other.idFrom + common);
+  return byte < firstOutOfOrder && otherByte < firstOutOfOrder ? byte > otherByte : event.id > other.id;
 }
 
 const uuidText = 36;

@@ -1,8 +1,10 @@
 import type { EventSlice } from "./event-slice.ts";
 import { readText } from "./walker/utf8.ts";
 
-/** What a walk found of an event: where the text of its id lies, and texts that it may share with others. */
+/** What a walk found of an event: where the text of its id lies, and texts that it may share with others. `view`: the same bytes. */
 interface Walked {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly idFrom: number;
   readonly idTo: number;
   readonly source: string;
@@ -15,6 +17,7 @@ interface Walked {
  */
 export class PackSlice implements EventSlice {
   readonly body: Uint8Array;
+  readonly view: DataView;
   readonly from: number;
   readonly to: number;
   readonly idFrom: number;
@@ -22,8 +25,9 @@ export class PackSlice implements EventSlice {
   readonly source: string;
   readonly type: string;
 
-  constructor(body: Uint8Array, from: number, to: number, { idFrom, idTo, source, type }: Walked) {
-    this.body = body;
+  constructor(from: number, to: number, { bytes, view, idFrom, idTo, source, type }: Walked) {
+    this.body = bytes;
+    this.view = view;
     this.from = from;
     this.to = to;
     this.idFrom = idFrom;

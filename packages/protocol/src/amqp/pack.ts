@@ -55,7 +55,7 @@ export function unpack(body: Uint8Array, matcher?: TopicMatcher): Unpacked {
     const type = bad === undefined ? walker.type : findType(body, from, reader.position);
     before.unwanted = !isWanted(type, matcher);
     if (before.unwanted) continue;
-    if (bad === undefined) events.push(new PackSlice(body, start, reader.position, walker));
+    if (bad === undefined) events.push(new PackSlice(start, reader.position, walker));
     else
       rejected.push({
         reason: bad.reason,

@@ -1,5 +1,6 @@
 import { Limits } from "../limits.ts";
 import type { QuarantineReason } from "../event-slice.ts";
+import { endOfIdAlike, type Model } from "./alike.ts";
 import { isPlain, isText, isUtf8, readText } from "./utf8.ts";
 import { WireReader } from "./wire.ts";
 
@@ -70,12 +71,25 @@ export class EventWalker {
   idTo = 0;
   source = "";
   type = "";
+  /** The same bytes as `bytes`. */
+  readonly view: DataView;
   readonly #reader: WireReader;
   #extensions = 0;
   #extensionBytes = 0;
+  /** The last body that was met: where its length lies, where it ends, whether it is text. */
+  #bodyLengthAt = 0;
+  #bodyTo = 0;
+  #isText = false;
+  /** The last that passed and can be one. */
+  #model: Model | undefined;
 
   constructor(bytes: Uint8Array) {
     this.#reader = new WireReader(bytes);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get bytes(): Uint8Array {
+    return this.#reader.bytes;
   }
 
   get id(): string {
@@ -84,6 +98,7 @@ export class EventWalker {
 
   /** Undefined: the event that lies there decodes. */
   walk(start: number, end: number): RejectedEvent | undefined {
+    if (this.#isAlike(start, end)) return undefined;
     this.#reader.position = start;
     this.#reader.end = end;
     this.idFrom = 0;
@@ -92,6 +107,7 @@ export class EventWalker {
     this.type = "";
     this.#extensions = 0;
     this.#extensionBytes = 0;
+    this.#bodyTo = 0;
     try {
       this.#run();
     } catch (error) {
@@ -101,7 +117,23 @@ export class EventWalker {
     }
     lastSource = this.source;
     lastType = this.type;
+    if (this.idFrom === start + 2 && this.#bodyTo === end) {
+      const { idTo, source, type } = this;
+      this.#model = { from: idTo, size: this.#bodyLengthAt - idTo, text: this.#isText, source, type };
+    }
     return undefined;
+  }
+
+  /** Whether the event is like one that passed; then it passes too. */
+  #isAlike(start: number, end: number): boolean {
+    if (this.#model === undefined) return false;
+    const idTo = endOfIdAlike(this.#reader, this.view, this.#model, start, end);
+    if (idTo === 0) return false;
+    this.idFrom = start + 2;
+    this.idTo = idTo;
+    this.source = this.#model.source;
+    this.type = this.#model.type;
+    return true;
   }
 
   #run(): void {
@@ -126,6 +158,7 @@ export class EventWalker {
       if (!reader.skip(tag & 7)) throw new Rejected("malformed", `unknown field ${field} is cut off or of a wire type that is not taken`);
       return;
     }
+    const lengthAt = reader.position;
     const from = contentOf(reader, tag, name);
     const to = reader.position;
     switch (field) {
@@ -148,9 +181,11 @@ export class EventWalker {
         this.#extensionBytes += this.#within(from, walkExtension);
         break;
       case 10:
-        break;
       case 11:
-        if (!isUtf8(reader.bytes, from, to)) throw new Rejected("bad_text", "text is not valid UTF-8");
+        this.#isText = field === 11;
+        if (this.#isText && !isUtf8(reader.bytes, from, to)) throw new Rejected("bad_text", "text is not valid UTF-8");
+        this.#bodyLengthAt = lengthAt;
+        this.#bodyTo = to;
         break;
       default:
         checkAttribute(reader.bytes, from, to, name, Limits.attributeBytes);
