@@ -1,3 +1,4 @@
+import { must } from "./assert.ts";
 import type { EventSlice } from "./event-slice.ts";
 import { readText } from "./walker/utf8.ts";
 
@@ -17,6 +18,7 @@ interface Walked {
  */
 export class PackSlice implements EventSlice {
   readonly body: Uint8Array;
+  /** The same bytes. */
   readonly view: DataView;
   readonly from: number;
   readonly to: number;
@@ -41,7 +43,7 @@ export class PackSlice implements EventSlice {
   }
 
   get id(): string {
-    return readText(this.body, this.idFrom, this.idTo) ?? "";
+    return must(readText(this.body, this.idFrom, this.idTo), "the id of an event that passed the walk is text");
   }
 
   /** A pack has the ids of a publisher of ours. */

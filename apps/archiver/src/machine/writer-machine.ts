@@ -1,5 +1,5 @@
 import { halve, setAside } from "@warren/event-store";
-import type { EventSlice, QuarantinedEvent } from "@warren/protocol";
+import { sizeOf, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
 
 /*
  * The archiver's write side. Pure. One append at a time; what arrives meanwhile is the next batch; acks after the commit, on the channel the deliveries
@@ -122,5 +122,5 @@ function next(state: WriterState, before: readonly WriterEffect[], size: BatchSi
 }
 
 function bytesOf({ events, rejected }: ArchivedMessage): number {
-  return [...events, ...rejected].reduce((sum, { bytes }) => sum + bytes.length, 0);
+  return [...events, ...rejected].reduce((sum, each) => sum + sizeOf(each), 0);
 }

@@ -30,7 +30,7 @@ export function packOf(events: readonly EventSlice[]): PackedMessage {
 }
 
 /**
- * Takes a pack apart: slices are views of its body, nothing is decoded. A bad event is rejected alone while the framing holds. A pack goes to every queue that matches any of
+ * Takes a pack apart: slices are places in its body, nothing is decoded. A bad event is rejected alone while the framing holds. A pack goes to every queue that matches any of
  * its types: with a `matcher` events that say another type are left out, and cost no more than finding that out.
  */
 export function unpack(body: Uint8Array, matcher?: TopicMatcher): Unpacked {

@@ -20,8 +20,8 @@ const idTag = 0x0a;
 const shortLength = 0x7f;
 
 /**
- * Where the id ends of an event that differs from the model in nothing but id and body, and passes the walk; 0: it is for the walk to say. Most events of a pack are such: that
- * their bytes are those of the model is seen faster than what they say.
+ * Where the id ends of an event that differs from the model in nothing but id and body, and passes the walk; 0: it is for the walk to say. Under load most events of a
+ * pack are such, also in their time, which publishers give in milliseconds: that their bytes are those of the model is seen faster than what they say.
  *
  * It is as good as a walk: between id and body are the same fields in the same bytes, none of them an id; id, body and size are looked at here.
  */

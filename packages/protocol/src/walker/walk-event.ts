@@ -1,3 +1,4 @@
+import { must } from "../assert.ts";
 import { Limits } from "../limits.ts";
 import type { QuarantineReason } from "../event-slice.ts";
 import { endOfIdAlike, type Model } from "./alike.ts";
@@ -93,7 +94,7 @@ export class EventWalker {
   }
 
   get id(): string {
-    return readText(this.#reader.bytes, this.idFrom, this.idTo) ?? "";
+    return must(readText(this.bytes, this.idFrom, this.idTo), "an id is kept when it is text");
   }
 
   /** Undefined: the event that lies there decodes. */
