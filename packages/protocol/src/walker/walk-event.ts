@@ -72,9 +72,8 @@ export class EventWalker {
   idTo = 0;
   source = "";
   type = "";
-  /** The same bytes as `bytes`. */
-  readonly view: DataView;
   readonly #reader: WireReader;
+  #view: DataView | undefined;
   #extensions = 0;
   #extensionBytes = 0;
   /** The last body that was met: where its length lies, where it ends, whether it is text. */
@@ -86,11 +85,17 @@ export class EventWalker {
 
   constructor(bytes: Uint8Array) {
     this.#reader = new WireReader(bytes);
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   get bytes(): Uint8Array {
     return this.#reader.bytes;
+  }
+
+  /** The same bytes; made when it is first asked for, which for a single event is never. */
+  get view(): DataView {
+    const { bytes } = this;
+    this.#view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return this.#view;
   }
 
   get id(): string {
