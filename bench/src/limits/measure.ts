@@ -30,6 +30,8 @@ const inPack = [1, 50, 200];
 const inSegment = [500, 2_000];
 const subscribers = [1, 10];
 const passes = 3;
+/** Of the straight path, in turn: about 1,000 and 2,500 events of 256 bytes. */
+const segmentBytes = [320 * 1024, 800 * 1024] as const;
 
 /**
  * Measures all limits on a RabbitMQ at hand and a PostgreSQL of its own, several times unless it is to be quick. The best of each counts: what was reached once is
@@ -76,7 +78,7 @@ async function measureOnce(amqp: string, url: string, pass: number, { quick, say
   const tell = (what: string, { perSecond }: RateLimit): void =>
     say(`limit: ${what}: ${Math.round(perSecond).toLocaleString("en")} events/s`);
   // First, for its latencies: the other limits leave the disk something to do.
-  const where = { amqp, url, queue: `limit-straight-${pass}` };
+  const where = { amqp, url, queue: `limit-straight-${pass}`, segmentBytes: segmentBytes[pass % 2 === 0 ? 0 : 1] };
   const { rates, latencies } = await measureStraightPath(where, subscribers, { quick, say });
   const packs = await each(inPack, async (events) => {
     const limit = await measurePacks(amqp, events, seconds);

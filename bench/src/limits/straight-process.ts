@@ -13,6 +13,8 @@ interface Where {
   readonly queue: string;
   readonly url: string;
   readonly port: number;
+  /** Events of one segment at most. */
+  readonly segmentBytes: number;
 }
 
 /** Packs that are delivered and not acked. */
@@ -21,13 +23,13 @@ const prefetch = 64;
 const kept = 8;
 
 answer({
-  async start({ amqp, queue, url, port }: Where) {
+  async start({ amqp, queue, url, port, segmentBytes }: Where) {
     const channel = await (await connect(amqp)).createChannel();
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.assertExchange(queue, "topic", { durable: true });
     await channel.bindQueue(queue, queue, "#");
     await channel.prefetch(prefetch);
-    const middle = new Middle(channel, await SegmentStore.open(url));
+    const middle = new Middle(channel, await SegmentStore.open(url), segmentBytes);
     const server = createServer();
     server.on("stream", (stream) => middle.subscribe(stream));
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -39,7 +41,7 @@ class Middle {
   readonly #channel: Channel;
   readonly #store: SegmentStore;
   readonly #outlets = new Set<Outlet>();
-  readonly #segments = Array.from({ length: kept }, () => new Segment());
+  readonly #segments: readonly Segment[];
   /** Deliveries that are in no segment yet. */
   readonly #waiting: ConsumeMessage[] = [];
   /** The next segment, and its last delivery. */
@@ -48,9 +50,10 @@ class Middle {
   #begun = 0;
   #busy = false;
 
-  constructor(channel: Channel, store: SegmentStore) {
+  constructor(channel: Channel, store: SegmentStore, segmentBytes: number) {
     this.#channel = channel;
     this.#store = store;
+    this.#segments = Array.from({ length: kept }, () => new Segment(segmentBytes));
   }
 
   subscribe(stream: ServerHttp2Stream): void {

@@ -2,10 +2,8 @@ import { Client, type Connection, type Submittable } from "pg";
 import { copyId, endOfEvent, frameHeadBytes, idBytes } from "./straight-wire.ts";
 
 const statement = "straight";
-/** About 1,000 events of 256 bytes. */
-const eventBytes = 320 * 1024;
 /** Room for the keys of the smallest events, and what follows them. */
-const keyBytes = 192 * 1024;
+const keyBytes = 512 * 1024;
 const uuidType = 2950;
 
 /**
@@ -13,12 +11,14 @@ const uuidType = 2950;
  * both are sent the same bytes.
  */
 export class Segment {
-  readonly #events = Buffer.allocUnsafeSlow(eventsAt + eventBytes);
+  readonly #events: Buffer;
   readonly #keys = Buffer.allocUnsafeSlow(keysAt + keyBytes);
   #eventsEnd = eventsAt;
   #keysEnd = keysAt;
 
-  constructor() {
+  /** Room for so many bytes of events. */
+  constructor(eventBytes: number) {
+    this.#events = Buffer.allocUnsafeSlow(eventsAt + eventBytes);
     bindHead.copy(this.#events);
     arrayHead.copy(this.#keys, 4);
   }

@@ -16,11 +16,13 @@ export interface StraightParts {
   readonly amqp: string;
   readonly queue: string;
   readonly url: string;
+  /** Events of one segment at most: large ones are good for one subscriber, and outgrow the caches with ten. */
+  readonly segmentBytes: number;
 }
 
 /** Measures the straight path: all it needs shares the cores, and every subscriber gets every event, in order, once. */
 export async function measureStraightPath(
-  { amqp, queue, url }: StraightParts,
+  { amqp, queue, url, segmentBytes }: StraightParts,
   subscribers: readonly number[],
   { quick, say }: ScenarioOptions,
 ): Promise<StraightPath> {
@@ -33,7 +35,7 @@ export async function measureStraightPath(
   const [rates, latencies] = [new Map<number, Throughput>(), new Map<number, Latency>()];
   const seconds = quick ? 2 : 3;
   try {
-    await middle.ask("start", { amqp, queue, url, port });
+    await middle.ask("start", { amqp, queue, url, port, segmentBytes });
     // First: the disk is still busy with what full speed has written when that is over.
     for (const count of subscribers) {
       const latency = await paced.latency(count, pacedPerSecond, seconds, 1);

@@ -65,8 +65,9 @@ describe("Limits and Times", () => {
   });
 
   test("sizes fit into each other", () => {
-    // What is sent as one frame, read as one chunk or kept as one segment holds one event of any size.
-    expect(Limits.eventBytes).toBeLessThanOrEqual(Math.min(Limits.batchBytes, Limits.segmentBytes, Limits.chunkBytes));
+    // What is read as one chunk or kept as one segment holds one event of any size. A frame holds one whatever its size, and is part of a segment.
+    expect(Limits.eventBytes).toBeLessThanOrEqual(Math.min(Limits.segmentBytes, Limits.chunkBytes));
+    expect(Limits.batchBytes).toBeLessThanOrEqual(Limits.segmentBytes);
     expect(Limits.packBytes).toBeLessThan(Limits.messageBytes);
     // A call holds the largest event, and the SDK opens another session before one is full.
     expect(Limits.eventBytes).toBeLessThan(Limits.requestBytes);

@@ -3,7 +3,7 @@ import { Limits, WarrenError } from "@warren/protocol";
 /** Flags and length of what follows, before each message of a stream: https://connectrpc.com/docs/protocol#streaming-rpcs */
 const prefixBytes = 5;
 /** Far above what a broker sends, a batch or one event: more is not memory to be asked for, but something else than a broker. */
-const mostBytes = 16 * Limits.batchBytes;
+const mostBytes = 16 * Limits.eventBytes;
 
 /**
  * Reads enveloped messages in whatever pieces they come. A message is copied once, into memory of its own: what its events keep alive is this batch, not all that
