@@ -6,7 +6,7 @@ import { Http2SessionManager } from "@connectrpc/connect-node";
 import { FrameSchema, SubscribeRequestSchema, type Frame } from "@warren/protocol/v1";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { fromConnectError } from "../from-connect-error.ts";
-import { EnvelopeReader } from "./envelope-reader.ts";
+import { EnvelopeReader, toEnvelope } from "./envelope.ts";
 import type { SubscriberStream } from "./stream.ts";
 import { twoWay } from "./two-way.ts";
 
@@ -46,18 +46,13 @@ async function broker(answer: (stream: ServerHttp2Stream) => void) {
   return { url: await listen(server), heard, stream: opened.promise };
 }
 
-const enveloped = (flags: number, message: Uint8Array): Buffer => {
-  const prefix = Buffer.from([flags, 0, 0, 0, 0]);
-  prefix.writeUInt32BE(message.length, 1);
-  return Buffer.concat([prefix, message]);
-};
 const frame = (...offsets: number[]): Buffer =>
   Buffer.concat(
     offsets.map((offset) =>
-      enveloped(0, toBinary(FrameSchema, create(FrameSchema, { frame: { case: "caughtUp", value: { offset: BigInt(offset) } } }))),
+      toEnvelope(toBinary(FrameSchema, create(FrameSchema, { frame: { case: "caughtUp", value: { offset: BigInt(offset) } } }))),
     ),
   );
-const endOfStream = (end: unknown): Buffer => enveloped(2, Buffer.from(JSON.stringify(end)));
+const endOfStream = (end: unknown): Buffer => toEnvelope(Buffer.from(JSON.stringify(end)), 2);
 const offsetOf = ({ frame: { case: kind, value } }: Frame): bigint | undefined => (kind === "caughtUp" ? value.offset : undefined);
 
 /** All that comes, and the code of what ended it. */
@@ -119,12 +114,12 @@ describe("the two-way stream", () => {
     ["reset", (stream: ServerHttp2Stream) => stream.write(frame(7), () => stream.close(constants.NGHTTP2_INTERNAL_ERROR)), /closed|broke/i],
     [
       "with a frame that was compressed",
-      (stream: ServerHttp2Stream) => stream.write(Buffer.concat([frame(7), enveloped(1, Buffer.alloc(9))])),
+      (stream: ServerHttp2Stream) => stream.write(Buffer.concat([frame(7), toEnvelope(Buffer.alloc(9), 1)])),
       /flags 1/,
     ],
     [
       "with a frame that is none",
-      (stream: ServerHttp2Stream) => stream.write(Buffer.concat([frame(7), enveloped(0, Buffer.from([0xff]))])),
+      (stream: ServerHttp2Stream) => stream.write(Buffer.concat([frame(7), toEnvelope(Buffer.from([0xff]))])),
       /./,
     ],
   ])("tells of a stream that is %s, after what came before", async (_, answer, message) => {
@@ -202,7 +197,7 @@ describe("the two-way stream", () => {
 
   test("W8: reads no more than a few frames ahead of who takes them", async () => {
     const count = 200;
-    const big = enveloped(0, toBinary(FrameSchema, create(FrameSchema, { frame: { case: "batch", value: new Uint8Array(100_000) } })));
+    const big = toEnvelope(toBinary(FrameSchema, create(FrameSchema, { frame: { case: "batch", value: new Uint8Array(100_000) } })));
     let written = 0;
     const { url, stream: opened } = await broker((stream) => {
       stream.respond(streamHeaders);

@@ -5,13 +5,12 @@ import { createMethodUrl } from "@connectrpc/connect/protocol";
 import { endStreamFlag, endStreamFromJson, requestHeader, validateResponseWithCompression } from "@connectrpc/connect/protocol-connect";
 import { WarrenError } from "@warren/protocol";
 import { FrameSchema, SubscribeRequestSchema, SubscriptionService, type Frame, type OpenSchema } from "@warren/protocol/v1";
-import { EnvelopeReader } from "./envelope-reader.ts";
+import { EnvelopeReader, toEnvelope } from "./envelope.ts";
 import { Outbox } from "./outbox.ts";
 import type { OpenStream } from "./stream.ts";
 
 const { subscribe } = SubscriptionService.method;
 const kind = "bidi_streaming";
-const prefixBytes = 5;
 /** Frames that came and were not taken, before no more are read: one that is dealt with, and the next one. */
 const waitingFrames = 2;
 
@@ -61,7 +60,7 @@ class Commands {
   goTo(stream: ClientHttp2Stream): void {
     this.#stream = stream;
     stream.on("drain", () => this.#send());
-    stream.write(toEnvelope({ command: { case: "open", value: this.#open } }));
+    stream.write(encode({ command: { case: "open", value: this.#open } }));
     this.#schedule();
   }
 
@@ -90,7 +89,7 @@ class Commands {
     if (stream === undefined) return;
     while (stream.writable && !stream.writableNeedDrain) {
       const next = this.#next();
-      if (next !== undefined) stream.write(toEnvelope(next));
+      if (next !== undefined) stream.write(encode(next));
       else if (this.#ending) stream.end();
       else return;
     }
@@ -217,11 +216,6 @@ async function unlessAborted(requesting: Promise<ClientHttp2Stream>, signal: Abo
   }
 }
 
-function toEnvelope(command: Command): Uint8Array {
-  const message = toBinary(SubscribeRequestSchema, create(SubscribeRequestSchema, command));
-  const envelope = Buffer.allocUnsafe(prefixBytes + message.length);
-  envelope[0] = 0;
-  envelope.writeUInt32BE(message.length, 1);
-  envelope.set(message, prefixBytes);
-  return envelope;
+function encode(command: Command): Uint8Array {
+  return toEnvelope(toBinary(SubscribeRequestSchema, create(SubscribeRequestSchema, command)));
 }

@@ -5,6 +5,15 @@ const prefixBytes = 5;
 /** Far above what a broker sends, a batch or one event: more is not memory to be asked for, but something else than a broker. */
 const mostBytes = 16 * Limits.eventBytes;
 
+/** A message as it goes over a stream. `flags`: 0 for one that is neither compressed nor the end of the stream. */
+export function toEnvelope(message: Uint8Array, flags = 0): Buffer {
+  const envelope = Buffer.allocUnsafe(prefixBytes + message.length);
+  envelope[0] = flags;
+  envelope.writeUInt32BE(message.length, 1);
+  envelope.set(message, prefixBytes);
+  return envelope;
+}
+
 /**
  * Reads enveloped messages in whatever pieces they come. A message is copied once, into memory of its own: what its events keep alive is this batch, not all that
  * the socket read with it.
