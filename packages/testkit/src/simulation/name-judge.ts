@@ -74,8 +74,10 @@ export class NameJudge {
     if (token >= this.#newestToken) era.saved = settled.ranges.reduce(settle, raiseMark(era.saved, settled.mark));
   }
 
-  side(deliveryId: bigint, offset: Offset): void {
+  side(token: bigint, deliveryId: bigint, offset: Offset): void {
     rule(this.#parked.has(offset), `W5: ${this.name} has a side delivery of ${offset}, which nobody parked`);
+    // Who was replaced, and does not know it yet, may be sent what was read for it before.
+    if (token < this.#newestToken) return;
     rule(!this.#settledSides.has(deliveryId), `W5: side delivery ${deliveryId} of ${this.name} came again after it was settled`);
   }
 

@@ -279,7 +279,7 @@ export class SimProgram {
   }
 
   #side(deliveryId: bigint, offset: Offset): void {
-    this.judge.side(deliveryId, offset);
+    this.judge.side(this.#state.newestToken, deliveryId, offset);
     const effects = this.#input({ kind: "side", deliveryId });
     if (!effects.some((effect) => effect.kind === "hand-side")) return;
     rule(!this.#sides.has(deliveryId), `W5: side delivery ${deliveryId} was handed over twice`);
