@@ -1,34 +1,14 @@
 import { Code } from "@connectrpc/connect";
 import { createPublisher, createSubscriber, isWarrenError } from "@warren/client";
-import { createPostgresEventLog } from "@warren/event-store";
-import { openDatabase, schemaName } from "@warren/postgres";
-import { silentLogger } from "@warren/protocol";
 import { OnGap } from "@warren/protocol/v1";
-import { createPostgresStateStore } from "@warren/state-store";
-import { createAmqpTransport } from "@warren/transport/amqp";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { deploy, type Deployment } from "./testing/broker-under-test.ts";
 import { adminOf, caughtUp, receiverOf } from "./testing/operator.ts";
+import { partsOf } from "./testing/parts.ts";
 import { RawSession } from "./testing/raw-session.ts";
 
 const second = { seconds: 1n, nanos: 0 };
 const long = { timeout: 20_000 };
-
-/** The stores and RabbitMQ of a deployment, beside its brokers. */
-function partsOf({ namespace }: Deployment) {
-  const schema = schemaName(namespace, "broker");
-  const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "lifetimes test", logger: silentLogger });
-  const transport = createAmqpTransport({ url: inject("amqpUrl") });
-  return {
-    log: createPostgresEventLog(database),
-    state: createPostgresStateStore(database),
-    transport,
-    async close() {
-      await transport.close();
-      await database.close();
-    },
-  };
-}
 
 describe("lifetimes", () => {
   let deployment: Deployment;

@@ -5,6 +5,7 @@ import { AdminService, ConsumerState, EventStanding } from "@warren/protocol/v1"
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { deploy, type Deployment } from "./testing/broker-under-test.ts";
+import { partsOf } from "./testing/parts.ts";
 import { RawSession } from "./testing/raw-session.ts";
 
 describe("what operators do", () => {
@@ -68,6 +69,40 @@ describe("what operators do", () => {
     expect(seen).toEqual([1n, 2n, 3n, 4n, 2n, 3n, 4n]);
     await subscription.close();
     await running;
+  });
+
+  test("M6: what another broker did to a name reaches its session: moved while idle, moved before an ack, deleted, taken", async () => {
+    const parts = partsOf(deployment);
+    const { state } = parts;
+    const subscription = createSubscriber({ brokerUrl: url }).subscribe({ consumer: "elsewhere", patterns: ["elsewhere.#"] });
+    await vi.waitFor(() => expect(subscription.current.kind).toBe("caughtUp"));
+    const seen: bigint[] = [];
+    const running = subscription.run(({ offset }) => void seen.push(offset));
+    await publish("elsewhere.x", 3);
+    await vi.waitFor(async () => expect((await state.consumer("elsewhere"))?.ackedOffset).toBe(3n), { timeout: 10_000 });
+    await state.moveConsumer("elsewhere", 1n);
+    await vi.waitFor(() => expect(seen).toEqual([1n, 2n, 3n, 2n, 3n]), { timeout: 10_000 });
+    await subscription.close();
+    await running;
+
+    const acking = await withEvents("elsewhere-acks", 2);
+    await state.moveConsumer("elsewhere-acks", 0n);
+    acking.ack({ upToOffset: 2n });
+    expect(await acking.ended()).toMatchObject({ rawMessage: expect.stringContaining("moved this consumer to offset 0") as string });
+
+    const deleted = await withEvents("elsewhere-deleted", 1);
+    await state.deleteConsumer("elsewhere-deleted");
+    expect(await deleted.ended()).toMatchObject({ rawMessage: expect.stringContaining("deleted") as string });
+    await vi.waitFor(
+      () => expect(admin.getConsumer({ consumer: "elsewhere-deleted" })).rejects.toMatchObject({ code: Code.NotFound }),
+      5_000,
+    );
+
+    const taken = await withEvents("elsewhere-taken", 1);
+    const { receiverId = 0n } = (await state.consumer("elsewhere-taken")) ?? {};
+    await state.claimConsumer("elsewhere-taken", receiverId, 0n);
+    expect(await taken.ended()).toMatchObject({ code: Code.Aborted });
+    await parts.close();
   });
 
   test("pause holds back what is not sent, also over a sleep and a restart; resume goes on", async () => {

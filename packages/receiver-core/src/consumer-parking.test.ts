@@ -31,6 +31,7 @@ async function withSide() {
     store,
     dispatch: (input) => void decided.push(...driver.do(input)),
     paused: () => undefined,
+    fenced: (fencedToken) => void decided.push(...driver.do({ kind: "fenced", token: fencedToken })),
     awake: () => driver.state.awake,
     isOpen: () => true,
   });

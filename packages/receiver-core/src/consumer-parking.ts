@@ -30,6 +30,8 @@ export interface ParkingDeps {
   readonly store: Pick<StateStore, "park" | "parkAgain" | "settleRetried" | "retrying" | "setPaused">;
   readonly dispatch: (input: ConsumerInput) => void;
   readonly paused: (reason: string) => void;
+  /** A write of the session with this token was refused. */
+  readonly fenced: (token: bigint) => void;
   /** The consumer's state when this session has it. */
   readonly awake: (sessionId: string) => Awake | undefined;
   readonly isOpen: (sessionId: string) => boolean;
@@ -108,10 +110,11 @@ export class ConsumerParking {
   }
 
   async #settle(sessionId: string, token: bigint, deliveryIds: readonly bigint[]): Promise<void> {
-    const { name, store, dispatch } = this.#deps;
+    const { name, store, dispatch, fenced } = this.#deps;
     await this.#quietly("side deliveries not settled", async () => {
       const held = await this.#untilSaved(sessionId, "side deliveries not settled", () => store.settleRetried(name, token, deliveryIds));
-      dispatch(held ? { kind: "sides-settled", sessionId, deliveryIds } : { kind: "fenced", token });
+      if (held) dispatch({ kind: "sides-settled", sessionId, deliveryIds });
+      else fenced(token);
     });
   }
 
@@ -125,7 +128,7 @@ export class ConsumerParking {
   }
 
   #fenced(token: bigint): WarrenError {
-    this.#deps.dispatch({ kind: "fenced", token });
+    this.#deps.fenced(token);
     return new WarrenError("TAKEN_OVER", `a newer session has consumer ${this.#deps.name}; nothing was parked`);
   }
 

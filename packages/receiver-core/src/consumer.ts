@@ -10,6 +10,7 @@ import {
   type Grant,
   type SessionSpec,
 } from "./machine/consumer-state.ts";
+import type { ConsumerRow, StateStore } from "@warren/state-store";
 import type { SessionStream } from "./session-stream.ts";
 import { ConsumerParking, type ParkingDeps } from "./consumer-parking.ts";
 import type { ConsumerPhase, NewSubscription } from "./subscription.ts";
@@ -27,7 +28,7 @@ export interface ConsumerHost {
   readonly tail: () => Tail;
   readonly claim: (message: NewSubscription, signal: AbortSignal) => Promise<ClaimedName>;
   readonly save: (consumer: Consumer, token: bigint, settled: Settled) => void;
-  readonly parking: ParkingDeps["store"];
+  readonly store: ParkingDeps["store"] & Pick<StateStore, "consumer">;
   readonly backoff: (attempt: number) => number;
   readonly sent: (events: number) => void;
   /** It has a session (`true`), or has none any more. */
@@ -53,6 +54,8 @@ export class Consumer {
   #paused: string | undefined;
   /** How often it was paused or resumed here. */
   #pauses = 0;
+  /** Of the last session whose writes were refused. */
+  #refused = 0n;
   #parkingMade: ConsumerParking | undefined;
   #idleWaiters: (() => void)[] | undefined;
 
@@ -84,7 +87,7 @@ export class Consumer {
     this.#parkingMade ??= new ConsumerParking({
       ...this.#deps,
       name: this.name,
-      store: this.#deps.parking,
+      fenced: (token) => this.fenced(token),
       dispatch: (input) => this.dispatch(input),
       paused: (reason) => this.setPaused(reason),
       awake: (sessionId) => (this.#state.awake?.session.sessionId === sessionId ? this.#state.awake : undefined),
@@ -144,6 +147,35 @@ export class Consumer {
     this.#idleWaiters ??= [];
     this.#idleWaiters.push(resolve);
     return promise;
+  }
+
+  /** What the state store had of it, asked for when its session had `token`; undefined: nothing. */
+  lookedUp(token: bigint, row: ConsumerRow | undefined): void {
+    if (row === undefined) {
+      if (this.#state.awake?.token === token) this.#stored = false;
+      return this.dispatch({ kind: "looked-up", token, kept: undefined });
+    }
+    const { sessionToken, moves, ackedOffset, ranges } = row;
+    // Moved to another receiver, its place is one of another log.
+    const settled = row.receiverId === this.#deps.receiverId ? { mark: ackedOffset, ranges } : this.settled;
+    return this.dispatch({ kind: "looked-up", token, kept: { token: sessionToken, moves, settled } });
+  }
+
+  /** The state store refused a write of the session with this token. Why is looked up: only who was taken over has to stay away. */
+  fenced(token: bigint): void {
+    if (this.#state.awake?.token !== token || this.#refused === token) return;
+    this.#refused = token;
+    void this.#lookUp(token);
+  }
+
+  async #lookUp(token: bigint): Promise<void> {
+    try {
+      this.lookedUp(token, await this.#deps.store.consumer(this.name));
+    } catch (error) {
+      this.#deps.logger.warn("consumer not looked up", { consumer: this.name, error: toWarrenError(error).message });
+    }
+    // It cannot go on in any case.
+    this.dispatch({ kind: "fenced", token });
   }
 
   /** W6: whether an open may end the session it has. */

@@ -3,7 +3,7 @@ import { backoffDelay, type Clock, type IdSource, type Logger } from "@warren/pr
 import type { ChunkSize, TailBudget } from "@warren/replay";
 import type { OffsetWriter, StateStore } from "@warren/state-store";
 import type { Transport } from "@warren/transport";
-import type { ConsumerInput } from "./machine/consumer-state.ts";
+import type { Consumer } from "./consumer.ts";
 import type { ReceiveBudget } from "./receive-budget.ts";
 import type { PastProbe } from "./start-offset.ts";
 
@@ -54,7 +54,7 @@ export interface Shared {
   readonly budget: ReceiveBudget;
   readonly tails: TailBudget;
   /** Consumers with a session, by name, of all receivers. */
-  readonly awake: Map<string, { dispatch(input: ConsumerInput): void }>;
+  readonly awake: Map<string, Consumer>;
 }
 
 /** Counters of one process, written by receivers and consumers. */

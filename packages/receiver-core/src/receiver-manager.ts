@@ -5,6 +5,7 @@ import { canonicalConfig, configKey, queueName } from "./config-key.ts";
 import { backoff, type CoreDeps, type CoreOptions, noCounts, type Shared } from "./core-deps.ts";
 import { LeaseCheck } from "./lease-check.ts";
 import { Migrations } from "./migrations.ts";
+import { NameCheck } from "./name-check.ts";
 import { ConsumerOperations, type Operations } from "./operations.ts";
 import { ReceiveBudget } from "./receive-budget.ts";
 import { receiverOperations, type ReceiverOperations } from "./receiver-operations.ts";
@@ -25,9 +26,9 @@ import type {
 } from "./subscription.ts";
 import { Upkeep } from "./upkeep.ts";
 
-/** How often sessions are looked at, and after how many looks the lease of each log. */
+/** How often sessions are looked at, and after how many looks the lease of each log and the name of each session. */
 const tickMs = 1_000;
-const ticksPerLeaseCheck = 2;
+const ticksPerCheck = 2;
 /** Ended sessions whose end is remembered. */
 const endedSessions = 1_000;
 
@@ -50,6 +51,7 @@ export class ReceiverManager implements Subscriptions {
   readonly receiverOperations: ReceiverOperations;
   readonly #upkeep: Upkeep;
   readonly #leases: LeaseCheck;
+  readonly #names: NameCheck;
   /** Why the last sessions ended, oldest first. */
   readonly #ended = new Map<string, WarrenError>();
   readonly #abort = new AbortController();
@@ -72,6 +74,7 @@ export class ReceiverManager implements Subscriptions {
     this.#migrations = new Migrations({ ...deps, receivers });
     this.receiverOperations = receiverOperations({ ...deps, receivers, retire });
     this.#leases = new LeaseCheck(deps);
+    this.#names = new NameCheck(deps);
     this.#upkeep = new Upkeep(deps, options, { receivers, retire });
     deps.offsets.onSaved((saved) => {
       this.#shared.counters.offsetSaves += 1;
@@ -80,7 +83,7 @@ export class ReceiverManager implements Subscriptions {
       // Nobody asks for it any more.
       if (consumer === undefined) deps.offsets.forget(name);
       if (saved.kind === "saved") consumer?.dispatch({ kind: "saved", token, settled: { mark: saved.ackedOffset, ranges: saved.ranges } });
-      else consumer?.dispatch({ kind: "fenced", token });
+      else consumer?.fenced(token);
     });
   }
 
@@ -353,9 +356,14 @@ export class ReceiverManager implements Subscriptions {
     this.#timer = this.#deps.clock.after(tickMs, () => {
       this.#ticks += 1;
       for (const receiver of this.#ready.values()) receiver.tick();
-      if (this.#ticks % ticksPerLeaseCheck === 0) void this.#leases.run([...this.#ready.values()], { signal: this.#abort.signal });
+      if (this.#ticks % ticksPerCheck === 0) this.#check({ signal: this.#abort.signal });
       if (!this.#abort.signal.aborted) this.#schedule();
     });
+  }
+
+  #check(options: { readonly signal: AbortSignal }): void {
+    void this.#leases.run([...this.#ready.values()], options);
+    void this.#names.run(this.#shared.awake, options);
   }
 
   #stopTimer(error: WarrenError): void {

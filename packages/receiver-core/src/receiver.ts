@@ -251,7 +251,7 @@ export class Receiver implements Leased {
         if (consumer.name === "") consumer.dispatch({ kind: "saved", token, settled });
         else offsets.ack(consumer.name, token, settled);
       },
-      parking: state,
+      store: state,
       backoff: (attempt: number) => backoff(this.#deps, attempt),
       sent: (events: number) => {
         this.#shared.counters.eventsSent += events;

@@ -127,6 +127,8 @@ export interface StateStore extends ParkingStore, LifetimeStore {
    * that are there; so an older save that comes late takes nothing back. Answers what is saved now.
    */
   saveOffsets(saves: readonly OffsetSave[], options?: CallOptions): Promise<readonly SaveResult[]>;
+  /** Consumers as they are kept, in one question, by name; without those that do not exist. */
+  consumers(names: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, ConsumerRow>>;
   /** The consumer as it is kept, or undefined. */
   consumer(name: string, options?: CallOptions): Promise<ConsumerRow | undefined>;
   /**

@@ -14,6 +14,7 @@ import {
   type SessionSpec,
 } from "./consumer-state.ts";
 import { emit, flow, tellGap, type FlowStep } from "./flow.ts";
+import { happenedElsewhere } from "./kept-name.ts";
 import { forgetSettled, nothingSent } from "./sent-bytes.ts";
 import { noSides, sidesLoaded, sidesSettled } from "./sides.ts";
 
@@ -48,6 +49,10 @@ export function stepConsumer(state: ConsumerState, input: ConsumerInput, now: nu
     case "fenced":
       if (state.awake?.token !== input.token) return { state, effects: [] };
       return nextInLine(sleep(state, state.awake, "taken-over", takenOver()));
+    case "looked-up": {
+      const happened = happenedElsewhere(state, input);
+      return happened === undefined ? { state, effects: [] } : stepConsumer(state, happened, now);
+    }
     case "tick":
       return tick(state, now);
     default:
@@ -57,7 +62,7 @@ export function stepConsumer(state: ConsumerState, input: ConsumerInput, now: nu
 
 type AwakeInput = Exclude<
   ConsumerInput,
-  { kind: "open" | "claimed" | "claim-failed" | "claim-due" | "stop" | "shut" | "moved" | "fenced" | "tick" }
+  { kind: "open" | "claimed" | "claim-failed" | "claim-due" | "stop" | "shut" | "moved" | "fenced" | "looked-up" | "tick" }
 >;
 
 function stepAwake(state: ConsumerState, input: AwakeInput, now: number): ConsumerStep {
@@ -212,6 +217,7 @@ function claimed(state: ConsumerState, sessionId: string, grant: Grant, now: num
   const awake: Awake = {
     session,
     token,
+    moves,
     mode: "catching-up",
     next: settled.mark + 1n,
     settled,

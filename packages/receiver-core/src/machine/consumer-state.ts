@@ -10,6 +10,7 @@ import {
 } from "@warren/protocol";
 import type { LogGap, MissedGap, PrunedGap } from "@warren/event-store";
 import type { AckMode, Frame, OnConflict, OnGap, StopReason } from "../subscription.ts";
+import type { LookedUp } from "./kept-name.ts";
 import type { SentBytes } from "./sent-bytes.ts";
 import type { SideEvent, Sides } from "./sides.ts";
 
@@ -51,6 +52,8 @@ export interface Grant {
 export interface Awake {
   readonly session: SessionSpec;
   readonly token: bigint;
+  /** How often an operator had moved the consumer when it was claimed. */
+  readonly moves: bigint;
   readonly mode: "catching-up" | "live";
   readonly next: Offset;
   readonly settled: Settled;
@@ -146,8 +149,9 @@ export type ConsumerInput =
   | { readonly kind: "moved"; readonly settled: Settled; readonly error: WarrenError }
   | { readonly kind: "ping"; readonly sessionId: string }
   | { readonly kind: "saved"; readonly token: bigint; readonly settled: Settled }
-  /** Saving found a newer token: another broker gave the name away. */
+  /** A newer session has the name: another broker gave it away. */
   | { readonly kind: "fenced"; readonly token: bigint }
+  | LookedUp
   | { readonly kind: "tick" }
   | { readonly kind: "stop"; readonly sessionId: string; readonly reason: StopReason }
   /** The receiver cannot serve any more: all sessions of the name end with `error`. */

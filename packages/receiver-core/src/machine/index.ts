@@ -11,6 +11,7 @@ export {
   type Grant,
   type SessionSpec,
 } from "./consumer-state.ts";
+export type { KeptName } from "./kept-name.ts";
 export {
   startReceiver,
   stepReceiver,

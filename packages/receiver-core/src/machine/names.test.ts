@@ -1,6 +1,6 @@
 import { Times } from "@warren/protocol";
 import { describe, expect, test } from "vitest";
-import { Driver, grant, pull, spec } from "./testing/consumer-driver.ts";
+import { Driver, grant, pull, settled, spec } from "./testing/consumer-driver.ts";
 
 const takeOver = (id: string) => ({ kind: "open", session: spec(id, { onConflict: "take-over" }) }) as const;
 const granted = (sessionId: string, token: bigint) => ({ kind: "claimed", sessionId, grant: grant({ token }) }) as const;
@@ -47,5 +47,22 @@ describe("sessions that want one name", () => {
     expect(driver.do({ kind: "tick" })).toEqual(["stand-by b", "stand-by c"]);
     driver.now += 1_000;
     expect(driver.do({ kind: "tick" })).toEqual([]);
+  });
+
+  test("M6: who was moved, deleted or taken over at another broker is told which of it, and may open again unless another session has the name", () => {
+    const awake = () => new Driver().awake({ token: 5n, moves: 1n });
+    const lookedUp = (token: bigint, moves: bigint) =>
+      ({ kind: "looked-up", token: 5n, kept: { token, moves, settled: settled(3n) } }) as const;
+    const moved = awake();
+    expect(moved.do(lookedUp(6n, 2n))).toEqual(["end s CONSUMER_MOVED", "slept moved"]);
+    expect(moved.state.settled).toEqual(settled(3n));
+    expect(awake().do(lookedUp(6n, 1n))).toEqual(["end s TAKEN_OVER", "slept taken-over"]);
+    expect(awake().do({ kind: "looked-up", token: 5n, kept: undefined })).toEqual(["end s CONSUMER_DELETED", "slept moved"]);
+    // Nothing happened; or the answer is older than the session, or was asked for another one.
+    expect(awake().do(lookedUp(5n, 1n), lookedUp(4n, 0n), { kind: "looked-up", token: 4n, kept: undefined })).toEqual([]);
+    // Claimed here at this moment: the claim tells.
+    const claiming = awake();
+    claiming.do(takeOver("b"));
+    expect(claiming.do(lookedUp(6n, 1n))).toEqual([]);
   });
 });

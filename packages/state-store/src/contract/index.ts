@@ -64,6 +64,10 @@ export function describeStateStore(name: string, open: () => Promise<StateStoreU
       expect(claims.every(({ created, consumer }) => !created && consumer.ackedOffset === 41n)).toBe(true);
       const newest = tokens.reduce((a, b) => (a > b ? a : b));
       expect((await subject.store.consumer("grows"))?.sessionToken).toBe(newest);
+      await claim("grows-too", receiverId);
+      const found = await subject.store.consumers(["grows", "nobody", "grows-too"]);
+      expect([...found.keys()].toSorted()).toEqual(["grows", "grows-too"]);
+      expect(found.get("grows")).toEqual(await subject.store.consumer("grows"));
       expect(await subject.store.nextToken()).toBeGreaterThan(newest);
     });
 

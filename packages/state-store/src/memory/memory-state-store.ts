@@ -90,6 +90,10 @@ export function createMemoryStateStore(now: () => number): StateStore {
     claimConsumer: async (name, receiverId, startAfter, options) => claim(name, receiverId, startAfter, options?.expireAfterMs),
     nextToken: async () => nextToken(),
     saveOffsets: async (saves) => saves.map(save),
+    consumers: async (names) => {
+      const found = names.map((name) => consumers.get(name)).filter((row) => row !== undefined);
+      return new Map(found.map((row) => [row.name, row]));
+    },
     consumer: async (name) => consumers.get(name),
     moveConsumer: async (name, ackedOffset) =>
       update(name, (row) => {

@@ -169,6 +169,13 @@ class PostgresStateStore implements StateStore {
     });
   }
 
+  async consumers(names: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, ConsumerRow>> {
+    const { rows } = await this.#run(options, () =>
+      sql<ConsumerRecord>`select ${consumerColumns} from ${this.#consumers} where name = any(${names}::text[])`.execute(this.#db),
+    );
+    return new Map(rows.map((row) => [row.name, toConsumer(row)]));
+  }
+
   async consumer(name: string, options?: CallOptions): Promise<ConsumerRow | undefined> {
     const { rows } = await this.#run(options, () =>
       sql<ConsumerRecord>`select ${consumerColumns} from ${this.#consumers} where name = ${name}`.execute(this.#db),

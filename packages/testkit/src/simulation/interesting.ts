@@ -25,6 +25,7 @@ export const interesting: readonly string[] = [
   "finished-TAKEN_OVER",
   "gap-missed",
   "gap-pruned",
+  "happened-elsewhere",
   "head-advanced",
   "heartbeat",
   "held",

@@ -20,7 +20,7 @@ export class SimBroker {
     this.id = id;
     this.offsets = new SimOffsets(world, this, (saved) => {
       const name = this.receivers.map(({ names }) => names.get(saved.name)).find((found) => found !== undefined);
-      if (saved.kind === "fenced") name?.input({ kind: "fenced", token: saved.sessionToken });
+      if (saved.kind === "fenced") name?.fenced(saved.sessionToken);
       else name?.input({ kind: "saved", token: saved.sessionToken, settled: { mark: saved.ackedOffset, ranges: saved.ranges } });
     });
     this.receivers = rows.map((row) => new SimReceiver(world, this, row));

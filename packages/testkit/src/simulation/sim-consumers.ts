@@ -1,3 +1,4 @@
+import type { KeptName } from "@warren/receiver-core/machine";
 import { raiseMark, settle, type Offset, type Settled } from "@warren/protocol";
 
 /** A parked event: the delivery under way, or 0n when it was not retried. */
@@ -102,6 +103,11 @@ export class SimConsumers {
 
   token(name: string): bigint | undefined {
     return this.#rows.get(name)?.token;
+  }
+
+  kept(name: string): KeptName | undefined {
+    const row = this.#rows.get(name);
+    return row && { token: row.token, moves: row.moves, settled: row.settled };
   }
 
   settled(name: string): Settled | undefined {

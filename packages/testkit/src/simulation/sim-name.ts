@@ -90,6 +90,28 @@ export class SimName {
     this.input({ kind: "moved", settled, error: new WarrenError("CONSUMER_MOVED", "simulated") });
   }
 
+  /** Looks its name up from time to time, as the shell does. */
+  check(): void {
+    if (this.#state.awake !== undefined) this.#lookUp(this.#state.awake.token, () => undefined);
+  }
+
+  /** A write was refused: why is looked up, as the shell does. */
+  fenced(token: bigint): void {
+    if (this.#state.awake?.token === token) this.#lookUp(token, () => this.input({ kind: "fenced", token }));
+  }
+
+  #lookUp(token: bigint, then: () => void): void {
+    this.#db(`check-${this.name}`, () => {
+      const kept = this.#world.consumers.kept(this.name);
+      return () => {
+        const awake = !this.asleep;
+        this.input({ kind: "looked-up", token, kept });
+        if (awake && this.asleep) this.#world.cover("happened-elsewhere");
+        then();
+      };
+    });
+  }
+
   /** An ack of the program. The SDK must know what was sent to it. */
   ack(sessionId: string, { mark, ranges }: Settled, deliveryIds: readonly bigint[]): void {
     const { awake } = this.#state;
@@ -113,7 +135,7 @@ export class SimName {
       }
       const held = consumers.park(this.name, token, offset);
       if (held) cover("parked");
-      return () => this.input(held ? { kind: "parked", sessionId, offset } : { kind: "fenced", token });
+      return () => (held ? this.input({ kind: "parked", sessionId, offset }) : this.fenced(token));
     });
   }
 
@@ -125,7 +147,7 @@ export class SimName {
     this.#db(`park-${this.name}`, () => {
       const held = this.#world.consumers.parkAgain(this.name, token, deliveryId);
       this.#world.cover(held ? "parked-again" : "side-fenced");
-      return () => this.input(held ? { kind: "sides-settled", sessionId, deliveryIds: [deliveryId] } : { kind: "fenced", token });
+      return () => (held ? this.input({ kind: "sides-settled", sessionId, deliveryIds: [deliveryId] }) : this.fenced(token));
     });
   }
 
@@ -189,7 +211,7 @@ export class SimName {
         return this.#db(`side-${name}`, () => {
           const held = consumers.settleRetried(name, token, deliveryIds);
           cover(held ? "side-settled" : "side-fenced");
-          return () => this.input(held ? { kind: "sides-settled", sessionId, deliveryIds } : { kind: "fenced", token });
+          return () => (held ? this.input({ kind: "sides-settled", sessionId, deliveryIds }) : this.fenced(token));
         });
       }
       case "pause":

@@ -144,7 +144,8 @@ export class World {
     if (luck < 0.62) random.pick(broker.receivers)?.deliver();
     else if (luck < 0.66) this.#actArchiver();
     else if (luck < 0.72) random.pick(this.#publishers)?.act(heal);
-    else if (luck < 0.73) random.pick(broker.receivers)?.checkLease();
+    else if (luck < 0.725) random.pick(broker.receivers)?.checkLease();
+    else if (luck < 0.73) for (const receiver of broker.receivers) for (const name of receiver.names.values()) name.check();
     else if (luck < 0.74) for (const receiver of broker.receivers) for (const name of receiver.names.values()) name.input({ kind: "tick" });
     else if (luck < 0.75) this.#retryParked(broker);
     else if (luck < 0.79) for (const receiver of broker.receivers) receiver.prune();
