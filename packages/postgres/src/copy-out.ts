@@ -16,7 +16,7 @@ const headerBytes = 19;
  * what `read` makes of them.
  */
 export class CopyOut<Row> implements Submittable {
-  /** Set when it runs; pg puts its own around it, for its time-out (https://github.com/brianc/node-postgres/blob/master/packages/pg/lib/client.js). */
+  /** Set when it runs. */
   callback: (error: Error | null) => void = () => undefined;
   readonly #text: string;
   readonly #read: (fields: CopyFields) => Row;

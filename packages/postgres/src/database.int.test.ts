@@ -2,6 +2,7 @@ import { silentLogger } from "@warren/protocol";
 import { freePorts, startFaultProxy } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
+import { outcomeIsUnknown } from "./database-errors.ts";
 import { binaryArray, fixedArray } from "./binary.ts";
 import { openPool } from "./pool.ts";
 import { openDatabase, schemaName, type Database } from "./database.ts";
@@ -45,7 +46,7 @@ describe("a database", () => {
 
   test("wraps a connection once, however often it is lent", async () => {
     const options = { url: inject("databaseUrl"), schema: "public", applicationName: "test", maxConnections: 1, logger: silentLogger };
-    const pool = openPool(options);
+    const { pool } = openPool(options);
     const lend = async () => {
       const client = await pool.connect();
       client.release();
@@ -243,7 +244,7 @@ describe.concurrent("a connection", () => {
     const { proxy, database } = await openThrough(1);
     const pid = await pidOf(database);
     proxy.swallowAnswers();
-    await expect(sql`select 'late' answer`.execute(database.db)).rejects.toThrow("Query read timeout");
+    await expect(sql`select 'late' answer`.execute(database.db)).rejects.toThrow("Connection terminated");
     proxy.resume();
     const { rows } = await sql`select 'own' answer`.execute(database.db);
     expect(rows).toEqual([{ answer: "own" }]);
@@ -256,13 +257,32 @@ describe.concurrent("a connection", () => {
     const { proxy, database } = await openThrough(1);
     const pid = await pidOf(database);
     proxy.swallowAnswers();
-    await expect(database.copyOut("select 'late'", texts)).rejects.toThrow("Query read timeout");
+    await expect(database.copyOut("select 'late'", texts)).rejects.toThrow("Connection terminated");
     proxy.resume();
     expect(await database.copyOut("select 'own'", ([text]) => String(text))).toEqual(["own"]);
     expect(await pidOf(database)).not.toBe(pid);
     await database.close();
     await proxy.close();
   });
+
+  test(
+    "on which a prepared statement is not answered in time is destroyed, and its late rows reach nobody",
+    { timeout: 40_000 },
+    async () => {
+      const { proxy, database } = await openThrough(1);
+      const pid = await pidOf(database);
+      const statement = { name: "answer", text: "select $1::int as answer" };
+      proxy.swallowAnswers();
+      const failed = database.prepared(statement, [1]);
+      await expect(failed).rejects.toThrow("Connection terminated");
+      expect(outcomeIsUnknown(await failed.catch((error: unknown) => error))).toBe(true);
+      proxy.resume();
+      expect(await database.prepared(statement, [2])).toEqual([{ answer: 2 }]);
+      expect(await pidOf(database)).not.toBe(pid);
+      await database.close();
+      await proxy.close();
+    },
+  );
 
   test("that is taken and not answered is given up, as STORE_UNAVAILABLE; so is a place in a pool that stays full", async () => {
     const { proxy, database } = await openThrough(1);

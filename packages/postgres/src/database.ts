@@ -73,7 +73,7 @@ export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables>
     throw new WarrenError("CONFIG_INVALID", "the database URL must look like postgres://user:password@host:5432/database");
   }
   const pool = openPool(options);
-  const db = new Kysely<Tables>({ dialect: new OwnSchemaDialect({ pool }, schema) }).withSchema(schema);
+  const db = new Kysely<Tables>({ dialect: new OwnSchemaDialect({ pool: pool.pool }, schema) }).withSchema(schema);
   let closing: Promise<void> | undefined;
   return {
     db,

@@ -1,12 +1,21 @@
 import { Times } from "@warren/protocol";
 import pg from "pg";
+import { AnswerWatch } from "./answer-watch.ts";
 import type { DatabaseOptions } from "./database.ts";
 import { Places } from "./places.ts";
+
+/** A pool, and the watch over its connections. */
+export interface WatchedPool {
+  readonly pool: pg.Pool;
+  /** Of what is sent as an object that submits itself; every other statement tells it by itself. */
+  readonly answers: AnswerWatch<pg.PoolClient>;
+}
 
 /**
  * A pool in which every wait is bounded, no broken connection is given back, and no lost one ends the process.
  */
-export function openPool({ url, maxConnections = 8, applicationName, logger }: DatabaseOptions): pg.Pool {
+export function openPool({ url, maxConnections = 8, applicationName, logger }: DatabaseOptions): WatchedPool {
+  const answers = new AnswerWatch<pg.PoolClient>();
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
@@ -15,7 +24,6 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
     statement_timeout: Times.databaseStatementMs,
     lock_timeout: Times.databaseLockMs,
     idle_in_transaction_session_timeout: Times.databaseIdleInTransactionMs,
-    query_timeout: Times.databaseSocketMs,
     keepAlive: true,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
@@ -24,18 +32,23 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
   pool.on("error", (error) => logger.debug("idle database connection lost", { error: error.message }));
   pool.on("connect", (client) => {
     client.on("error", (error) => logger.debug("database connection lost", { error: error.message }));
+    answers.add(client);
   });
-  return destroyBroken(pool, new Places(maxConnections));
+  pool.on("remove", (client) => answers.remove(client));
+  return { pool: destroyBroken(pool, new Places(maxConnections), answers), answers };
 }
 
-/** Lends a connection for one statement. */
-export async function withClient<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+/** Lends a connection for one statement that submits itself. */
+export async function withClient<T>({ pool, answers }: WatchedPool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
+    answers.begin(client);
     const result = await use(client);
+    answers.done(client);
     client.release();
     return result;
   } catch (error) {
+    answers.done(client);
     client.release(isBroken(error));
     throw error;
   }
@@ -60,15 +73,21 @@ function isBroken(error: unknown): boolean {
  * (https://github.com/brianc/node-postgres/issues/3399), so it must be destroyed instead. Clients wait for their
  * turn here, not in the pool.
  */
-function destroyBroken(pool: pg.Pool, places: Places): pg.Pool {
+function destroyBroken(pool: pg.Pool, places: Places, answers: AnswerWatch<pg.PoolClient>): pg.Pool {
   const broken = new WeakSet<pg.PoolClient>();
   // Once for each client: what is wrapped at each turn wraps itself, and every query is dearer than the one before.
   pool.on("connect", (client) => {
     const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
     const guarded = async (...args: unknown[]): Promise<unknown> => {
+      // What submits itself is given back at once.
+      if (typeof args[0] === "object") return query(...args);
       try {
-        return await query(...args);
+        answers.begin(client);
+        const result = await query(...args);
+        answers.done(client);
+        return result;
       } catch (error) {
+        answers.done(client);
         if (isBroken(error)) broken.add(client);
         throw error;
       }

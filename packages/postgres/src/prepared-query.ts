@@ -22,7 +22,7 @@ export class PreparedQuery<Row extends object> extends pg.Query {
   readonly #values: readonly ParameterValue[];
   /** By it pg knows that it is prepared. */
   readonly name: string;
-  /** Set when it runs; pg puts its own around it, for its time-out. */
+  /** Set when it runs. */
   callback: ((error: Error | null, result: { readonly rows: readonly Row[] }) => void) | undefined;
 
   constructor(statement: PreparedStatement, values: readonly ParameterValue[]) {
@@ -35,14 +35,11 @@ export class PreparedQuery<Row extends object> extends pg.Query {
 
   /** Its rows. Rejects as a query of pg does. */
   run(client: PoolClient): Promise<readonly Row[]> {
-    return new Promise((resolve, reject) => {
-      this.callback = (error, result) => {
-        if (error === null) resolve(result.rows);
-        else reject(error);
-      };
-      // A pool's client makes a promise of what pg gives back at once.
-      Promise.resolve(client.query(this)).catch(reject);
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Row[]>();
+    this.callback = settler(resolve, reject);
+    // A pool's client makes a promise of what pg gives back at once.
+    Promise.resolve(client.query(this)).catch(reject);
+    return promise;
   }
 
   /** Called by pg, between `cork` and `uncork`: everything leaves in one piece. */
@@ -57,4 +54,12 @@ export class PreparedQuery<Row extends object> extends pg.Query {
     connection.execute({ portal: "" });
     connection.sync();
   }
+}
+
+/** Holds nothing of the query, which holds it: see `AnswerWatch`. */
+function settler<Row extends object>(resolve: (rows: readonly Row[]) => void, reject: (error: Error) => void) {
+  return (error: Error | null, result: { readonly rows: readonly Row[] }): void => {
+    if (error === null) resolve(result.rows);
+    else reject(error);
+  };
 }

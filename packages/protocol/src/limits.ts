@@ -49,6 +49,8 @@ export const Limits = {
   unstoredBytes: 256 * 1024 * 1024,
   /** Newest segments in memory, over all receivers of a process. */
   tailBytes: 64 * 1024 * 1024,
+  /** What a segment takes there besides its bytes: about what was measured for one of a single event, buffers and offsets included. */
+  tailOverheadBytes: 1_024,
   /** One step of retention, and what it reads to find the keys that go. */
   pruneEvents: 5_000,
   pruneBytes: 8 * 1024 * 1024,

@@ -10,6 +10,7 @@ export interface BudgetHolder {
  */
 export class ReceiveBudget {
   readonly #limit: number;
+  /** Of who has left nothing; of who holds nothing now, zero: a map that is put into and deleted from for each batch makes work for the collector. */
   readonly #held = new Map<BudgetHolder, number>();
   readonly #waiting = new Set<BudgetHolder>();
   #total = 0;
@@ -28,8 +29,7 @@ export class ReceiveBudget {
   hold(holder: BudgetHolder, bytes: number): boolean {
     const before = this.#held.get(holder) ?? 0;
     this.#total += bytes - before;
-    if (bytes === 0) this.#held.delete(holder);
-    else this.#held.set(holder, bytes);
+    this.#held.set(holder, bytes);
     if (bytes > before && this.#total > this.#limit) {
       this.#waiting.add(holder);
       return false;
@@ -42,16 +42,18 @@ export class ReceiveBudget {
   leave(holder: BudgetHolder): void {
     this.#waiting.delete(holder);
     this.hold(holder, 0);
+    this.#held.delete(holder);
   }
 
   /** How many messages of this size a holder may have sent to it, at most `most` and at least one, when all that wait are served alike. */
   share(messageBytes: number, most: number): number {
-    const holders = Math.max(1, new Set([...this.#held.keys(), ...this.#waiting]).size);
+    const holding = [...this.#held].filter(([, bytes]) => bytes > 0).map(([holder]) => holder);
+    const holders = Math.max(1, new Set([...holding, ...this.#waiting]).size);
     return Math.min(most, Math.max(1, Math.floor(this.#limit / 2 / holders / Math.max(1, messageBytes))));
   }
 
   #wake(): void {
-    if (this.#total > this.#limit / 2) return;
+    if (this.#waiting.size === 0 || this.#total > this.#limit / 2) return;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const holder of waiting) holder.room();

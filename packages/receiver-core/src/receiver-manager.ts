@@ -65,7 +65,7 @@ export class ReceiverManager implements Subscriptions {
     this.#shared = {
       counters: noCounts(),
       budget: new ReceiveBudget(options.unstoredBytes ?? Limits.unstoredBytes),
-      tails: new TailBudget(options.tailBytes ?? Limits.tailBytes),
+      tails: new TailBudget(options.tailBytes ?? Limits.tailBytes, Limits.tailOverheadBytes),
       awake: new Map(),
     };
     const receivers = (): readonly Receiver[] => [...this.#ready.values()];

@@ -1,15 +1,15 @@
-/** A segment in memory, in the row of all of them, oldest first. */
-interface Held {
-  readonly bytes: number;
-  readonly evict: () => void;
-  previous: Held | undefined;
-  next: Held | undefined;
+/** Who holds segments. */
+export interface TailHolder {
+  /** The oldest segment that it holds has to go, before anything else happens. */
+  evict(): void;
 }
 
-/** What a tail has of the budget for one segment. */
+/** What a holder has of the budget for one segment: its place in the row of all of them, oldest first. */
 export interface TailLease {
-  /** The segment is not held any more. Twice: nothing. */
-  release(): void;
+  readonly bytes: number;
+  readonly holder: TailHolder;
+  previous: TailLease | undefined;
+  next: TailLease | undefined;
 }
 
 /**
@@ -18,13 +18,15 @@ export interface TailLease {
  */
 export class TailBudget {
   readonly #maxBytes: number;
+  readonly #overheadBytes: number;
   #total = 0;
-  #oldest: Held | undefined;
-  #newest: Held | undefined;
+  #oldest: TailLease | undefined;
+  #newest: TailLease | undefined;
 
-  /** `maxBytes`: the segment that was added last is always held, even when larger. */
-  constructor(maxBytes: number) {
+  /** `maxBytes`: the segment that was added last is always held, even when larger. `overheadBytes`: what each segment takes besides its bytes. Default 0. */
+  constructor(maxBytes: number, overheadBytes = 0) {
     this.#maxBytes = maxBytes;
+    this.#overheadBytes = overheadBytes;
   }
 
   /** Bytes held now. */
@@ -32,21 +34,27 @@ export class TailBudget {
     return this.#total;
   }
 
-  /** One more segment. `evict` is called, before anything else happens, when it has to go; older ones may be evicted by this call, never itself. */
-  hold(bytes: number, evict: () => void): TailLease {
-    const held: Held = { bytes, evict, previous: this.#newest, next: undefined };
+  /** One more segment of a holder. Older ones, of this holder or of others, may be evicted by this call, never itself. */
+  hold(segmentBytes: number, holder: TailHolder): TailLease {
+    const bytes = segmentBytes + this.#overheadBytes;
+    const held: TailLease = { bytes, holder, previous: this.#newest, next: undefined };
     if (this.#newest === undefined) this.#oldest = held;
     else this.#newest.next = held;
     this.#newest = held;
     this.#total += bytes;
     for (let oldest = this.#oldest; this.#total > this.#maxBytes && oldest !== undefined && oldest !== held; oldest = this.#oldest) {
       this.#remove(oldest);
-      oldest.evict();
+      oldest.holder.evict();
     }
-    return { release: () => this.#remove(held) };
+    return held;
   }
 
-  #remove(held: Held): void {
+  /** A segment is not held any more. Twice, or after it was evicted: nothing. */
+  release(lease: TailLease): void {
+    this.#remove(lease);
+  }
+
+  #remove(held: TailLease): void {
     const { previous, next } = held;
     const linked = previous === undefined ? this.#oldest === held : previous.next === held;
     if (!linked) return;

@@ -1,11 +1,11 @@
 import { assert, lastOffsetOf, type EncodedBatch, type Offset } from "@warren/protocol";
-import type { TailBudget, TailLease } from "./tail-budget.ts";
+import type { TailBudget, TailHolder, TailLease } from "./tail-budget.ts";
 
 /**
  * The newest segments of one log, in memory, as many as the budget of all receivers allows. Live consumers read here; who needs something older reads the log.
  * **Invariant:** segments are consecutive and end at the head. Not safe to share between receivers.
  */
-export class Tail {
+export class Tail implements TailHolder {
   readonly #budget: TailBudget;
   readonly #shortened: () => void;
   #segments: EncodedBatch[] = [];
@@ -40,12 +40,15 @@ export class Tail {
     this.#segments.push(segment);
     this.#head = lastOffsetOf(segment);
     this.#pushing = true;
-    const lease = this.#budget.hold(segment.bytes.length, () => {
-      this.#drop(1);
-      if (!this.#pushing) this.#shortened();
-    });
+    const lease = this.#budget.hold(segment.bytes.length, this);
     this.#pushing = false;
     this.#leases.push(lease);
+  }
+
+  /** The budget needs what the oldest segment takes. */
+  evict(): void {
+    this.#drop(1);
+    if (!this.#pushing) this.#shortened();
   }
 
   /** Drops whole segments below an offset: the log does not have them any more either. */
@@ -84,6 +87,6 @@ export class Tail {
   #drop(count: number): void {
     if (count === 0) return;
     this.#segments.splice(0, count);
-    for (const lease of this.#leases.splice(0, count)) lease.release();
+    for (const lease of this.#leases.splice(0, count)) this.#budget.release(lease);
   }
 }
