@@ -4,7 +4,7 @@ import { cpuByRole, cpuPerEvent, type CpuSeconds } from "../harness/cpu.ts";
 import type { ScenarioOptions } from "../harness/report.ts";
 import type { Latency } from "../peers/measure.ts";
 import { packOf, segmentOf } from "./events.ts";
-import { measureStraightPath } from "./straight.ts";
+import { middleOf, StraightPath } from "./straight.ts";
 
 /** A rate that nothing built on these parts can pass on this machine. */
 export interface RateLimit {
@@ -34,52 +34,81 @@ const passes = 3;
 const segmentBytes = [320 * 1024, 800 * 1024] as const;
 
 /**
- * Measures all limits on a RabbitMQ at hand and a PostgreSQL of its own, several times unless it is to be quick. The best of each counts: what was reached once is
- * possible.
+ * Measures all limits on a RabbitMQ at hand and a PostgreSQL of its own, several times unless it is to be quick. Of rates the best counts, what was reached once is
+ * possible; of latencies the median. `latencies`: those of the straight path, when they are known already.
  */
-export async function measureLimits(amqp: string, options: ScenarioOptions): Promise<Limits> {
+export async function measureLimits(
+  amqp: string,
+  options: ScenarioOptions & { readonly latencies?: Limits["straightLatency"] | undefined },
+): Promise<Limits> {
   const postgres = await startPostgres();
+  const latencies: ReadonlyMap<number, Latency>[] = [];
+  let best: Rates | undefined;
   try {
-    let best = await measureOnce(amqp, postgres.url, 0, options);
-    for (let pass = 1; pass < (options.quick ? 1 : passes); pass += 1) {
-      best = better(best, await measureOnce(amqp, postgres.url, pass, options));
+    for (let pass = 0; pass < (options.quick ? 1 : passes); pass += 1) {
+      const where = { amqp, url: postgres.url, queue: `limit-straight-${pass}`, segmentBytes: segmentBytes[pass % 2 === 0 ? 0 : 1] };
+      const path = await StraightPath.open(where);
+      try {
+        // First: the disk is still busy with what full speed has written when that is over.
+        if (options.latencies === undefined) latencies.push(await each(subscribers, (count) => measureLatency(path, count, options)));
+        best = better(await measureRates(path, where, options), best);
+      } finally {
+        await path.stop();
+      }
     }
-    return best;
   } finally {
     await postgres.stop();
   }
+  if (best === undefined) throw new Error("there is at least one pass");
+  return { ...best, straightLatency: options.latencies ?? middleOfAll(latencies) };
 }
 
-function better(a: Limits, b: Limits): Limits {
-  const choose = <Result>(of: ReadonlyMap<number, Result>, or: ReadonlyMap<number, Result>, best: (one: Result, other: Result) => Result) =>
+/** Latencies of several rounds, by subscribers. */
+export function middleOfAll(rounds: readonly ReadonlyMap<number, Latency>[]): ReadonlyMap<number, Latency> {
+  const [first, ...others] = rounds;
+  return new Map(
+    [...(first ?? [])].map(([key, latency]) => [key, middleOf([latency, ...others.flatMap((round) => round.get(key) ?? [])])]),
+  );
+}
+
+async function measureLatency(path: StraightPath, count: number, { quick, say }: ScenarioOptions): Promise<Latency> {
+  const latency = await path.latency(count, quick ? 2 : 5, 1);
+  say(`limit: the straight path to ${count} subscribers: p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms`);
+  return latency;
+}
+
+type Rates = Omit<Limits, "straightLatency">;
+
+function better(a: Rates, b: Rates | undefined): Rates {
+  if (b === undefined) return a;
+  const faster = (of: ReadonlyMap<number, RateLimit>, or: ReadonlyMap<number, RateLimit>) =>
     new Map(
-      [...of].map(([key, result]) => {
+      [...of].map(([key, one]) => {
         const other = or.get(key);
-        return [key, other === undefined ? result : best(result, other)] as const;
+        return [key, other !== undefined && other.perSecond > one.perSecond ? other : one] as const;
       }),
     );
-  const faster = (one: RateLimit, other: RateLimit): RateLimit => (other.perSecond > one.perSecond ? other : one);
   return {
-    packs: choose(a.packs, b.packs, faster),
-    appends: choose(a.appends, b.appends, faster),
-    streams: choose(a.streams, b.streams, faster),
-    straight: choose(a.straight, b.straight, faster),
-    // Each by itself: both are bounds.
-    straightLatency: choose(a.straightLatency, b.straightLatency, (one, other) => ({
-      ...(other.p50 < one.p50 ? other : one),
-      p50: Math.min(one.p50, other.p50),
-      p99: Math.min(one.p99, other.p99),
-    })),
+    packs: faster(a.packs, b.packs),
+    appends: faster(a.appends, b.appends),
+    streams: faster(a.streams, b.streams),
+    straight: faster(a.straight, b.straight),
   };
 }
 
-async function measureOnce(amqp: string, url: string, pass: number, { quick, say }: ScenarioOptions): Promise<Limits> {
+async function measureRates(
+  path: StraightPath,
+  { amqp, url }: { readonly amqp: string; readonly url: string },
+  { quick, say }: ScenarioOptions,
+): Promise<Rates> {
   const seconds = quick ? 1.2 : 3;
   const tell = (what: string, { perSecond }: RateLimit): void =>
     say(`limit: ${what}: ${Math.round(perSecond).toLocaleString("en")} events/s`);
-  // First, for its latencies: the other limits leave the disk something to do.
-  const where = { amqp, url, queue: `limit-straight-${pass}`, segmentBytes: segmentBytes[pass % 2 === 0 ? 0 : 1] };
-  const { rates, latencies } = await measureStraightPath(where, subscribers, { quick, say });
+  const straight = await each(subscribers, async (count) => {
+    const limit = await path.rate(count, quick ? 2 : 3);
+    tell(`the straight path to ${count} subscribers`, limit);
+    return limit;
+  });
   const packs = await each(inPack, async (events) => {
     const limit = await measurePacks(amqp, events, seconds);
     tell(`packs of ${events} through RabbitMQ`, limit);
@@ -95,7 +124,7 @@ async function measureOnce(amqp: string, url: string, pass: number, { quick, say
     tell(`HTTP/2 to ${clients} clients`, limit);
     return limit;
   });
-  return { packs, appends, streams, straight: rates, straightLatency: latencies };
+  return { packs, appends, streams, straight };
 }
 
 async function each<Result>(keys: readonly number[], measure: (key: number) => Promise<Result>): Promise<ReadonlyMap<number, Result>> {

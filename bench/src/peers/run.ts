@@ -1,10 +1,12 @@
 import type { ScenarioOptions } from "../harness/report.ts";
-import { measureLimits, type Limits } from "../limits/measure.ts";
+import { startPostgres } from "@warren/test-servers";
+import { measureLimits, middleOfAll, type Limits } from "../limits/measure.ts";
+import { StraightPath } from "../limits/straight.ts";
 import { given } from "./client.ts";
 import { contestants, type Contestant, type ContestantKey } from "./contestants.ts";
-import { Stage, type Throughput } from "./measure.ts";
+import { Stage, type Latency, type Throughput } from "./measure.ts";
 import type { PayloadKind } from "./payloads.ts";
-import { contestantKeys, measures, type Found, type MeasureName, type Results, type Size } from "./plan.ts";
+import { contestantKeys, measures, percentiles, type Found, type MeasureName, type Results, type Size } from "./plan.ts";
 import type { Servers } from "./servers.ts";
 
 /** What was measured, and what could not be: why, by contestant. */
@@ -26,6 +28,7 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   const keys = contestantKeys.filter((key) => only === undefined || only.includes(key));
   if (keys.length === 0) throw new Error(`contestants are ${contestantKeys.join(", ")}`);
   const stages = new Stages(servers, say);
+  const floors = only === undefined ? await Floors.open(given(servers.rabbitMq, "amqp"), size, say) : undefined;
   const found: Record<MeasureName, Results<unknown>> = { throughput1: {}, throughput10: {}, catchUp: {}, latency1: {}, latency10: {} };
   const others = otherPayloads.flatMap((payload) =>
     [1, 10].map((subscribers) => ({ payload, subscribers, results: {} as Results<Throughput> })),
@@ -43,6 +46,7 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
           (found[name][key] ??= []).push(result);
           say(`round ${round + 1}/${size.rounds}, ${label}: ${contestant.label}: ${headline(result as never)}`);
         }
+        await floors?.measure(name, round);
       }
     }
     if (!quick) {
@@ -61,11 +65,11 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
       }
     }
   } finally {
-    await stages.stop();
+    await Promise.all([stages.stop(), floors?.stop()]);
   }
   const limits =
-    only === undefined
-      ? await measureLimits(given(servers.rabbitMq, "amqp"), { quick, say }).catch((error: unknown) => {
+    floors !== undefined
+      ? await measureLimits(given(servers.rabbitMq, "amqp"), { quick, say, latencies: floors.latencies }).catch((error: unknown) => {
           // What was found for a quarter of an hour is still worth having.
           otherFailures.push(`the limits: ${error instanceof Error ? error.message : String(error)}`);
           return undefined;
@@ -76,6 +80,47 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
     for (const key of Object.keys(failures) as readonly ContestantKey[]) delete results[key];
   }
   return { found: found as Found, others: quick ? [] : others, failures, otherFailures, limits };
+}
+
+/** The straight path, measured in turn with the contestants: what the disk has to do meanwhile hits it as it hits them. */
+class Floors {
+  readonly #path: StraightPath;
+  readonly #postgres: { stop(): Promise<void> };
+  readonly #size: Size;
+  readonly #say: (line: string) => void;
+  readonly #rounds: Map<number, Latency>[] = [];
+
+  private constructor(path: StraightPath, postgres: { stop(): Promise<void> }, size: Size, say: (line: string) => void) {
+    this.#path = path;
+    this.#postgres = postgres;
+    this.#size = size;
+    this.#say = say;
+  }
+
+  static async open(amqp: string, size: Size, say: (line: string) => void): Promise<Floors> {
+    const postgres = await startPostgres();
+    const path = await StraightPath.open({ amqp, url: postgres.url, queue: "limit-straight-paced", segmentBytes: 320 * 1024 });
+    return new Floors(path, postgres, size, say);
+  }
+
+  /** Medians, by subscribers. */
+  get latencies(): ReadonlyMap<number, Latency> {
+    return middleOfAll(this.#rounds);
+  }
+
+  /** When it is a latency that all contestants were measured for. */
+  async measure(name: MeasureName, round: number): Promise<void> {
+    const subscribers = { latency1: 1, latency10: 10 }[name as string];
+    if (subscribers === undefined) return;
+    const latency = await this.#path.latency(subscribers, this.#size.latencySeconds, this.#size.latencyWarmSeconds);
+    this.#say(`round ${round + 1}/${this.#size.rounds}, ${measures[name].label}: the straight path: ${percentiles(latency)}`);
+    (this.#rounds[round] ??= new Map()).set(subscribers, latency);
+  }
+
+  async stop(): Promise<void> {
+    await this.#path.stop();
+    await this.#postgres.stop();
+  }
 }
 
 /** The processes of each contestant: made once, so that what a language's compiler learns is kept for all rounds. */
