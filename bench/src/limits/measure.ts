@@ -60,15 +60,7 @@ export async function measureLimits(
     await postgres.stop();
   }
   if (best === undefined) throw new Error("there is at least one pass");
-  return { ...best, straightLatency: options.latencies ?? middleOfAll(latencies) };
-}
-
-/** Latencies of several rounds, by subscribers. */
-export function middleOfAll(rounds: readonly ReadonlyMap<number, Latency>[]): ReadonlyMap<number, Latency> {
-  const [first, ...others] = rounds;
-  return new Map(
-    [...(first ?? [])].map(([key, latency]) => [key, middleOf([latency, ...others.flatMap((round) => round.get(key) ?? [])])]),
-  );
+  return { ...best, straightLatency: options.latencies ?? middleOf(latencies) };
 }
 
 async function measureLatency(path: StraightPath, count: number, { quick, say }: ScenarioOptions): Promise<Latency> {

@@ -1,6 +1,7 @@
 import { freePorts } from "@warren/test-servers";
 import { startChild, type Child } from "../harness/child.ts";
 import { spreadBy } from "../harness/rounds.ts";
+import type { Target } from "../peers/client.ts";
 import { Stage, type Latency, type Throughput } from "../peers/measure.ts";
 import { pacedPerSecond } from "../peers/plan.ts";
 
@@ -16,41 +17,56 @@ export interface StraightParts {
 /** The straight path, to be measured: all it needs shares the cores, and every subscriber gets every event, in order, once. */
 export class StraightPath {
   readonly #middle: Child;
-  readonly #paced: Stage;
-  readonly #full: Stage;
+  readonly #target: Target;
+  // Processes of its own for each: what the slow one taught the compiler would slow the other.
+  #paced: Stage | undefined;
+  #full: Stage | undefined;
 
-  private constructor(middle: Child, target: { readonly amqp: string; readonly queue: string; readonly straightUrl: string }) {
+  private constructor(middle: Child, target: Target) {
     this.#middle = middle;
-    // Processes of its own for each: what the slow one taught the compiler would slow the other.
-    this.#paced = new Stage({ client: "straight" }, target);
-    this.#full = new Stage({ client: "straight" }, target);
+    this.#target = target;
   }
 
   static async open({ amqp, queue, url, segmentBytes }: StraightParts): Promise<StraightPath> {
     const [port = 0] = await freePorts(1);
     const middle = startChild(new URL("straight-process.ts", import.meta.url));
-    const path = new StraightPath(middle, { amqp, queue, straightUrl: `http://127.0.0.1:${port}` });
     await middle.ask("start", { amqp, queue, url, port, segmentBytes });
-    return path;
+    return new StraightPath(middle, { amqp, queue, straightUrl: `http://127.0.0.1:${port}` });
   }
 
   /** At a fixed rate. */
   latency(subscribers: number, seconds: number, warmSeconds: number): Promise<Latency> {
+    this.#paced ??= this.#stage();
     return this.#paced.latency(subscribers, pacedPerSecond, seconds, warmSeconds);
   }
 
   /** As fast as it goes. */
   rate(subscribers: number, seconds: number): Promise<Throughput> {
+    this.#full ??= this.#stage();
     return this.#full.throughput(subscribers, seconds, 1);
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#middle, this.#paced, this.#full].map((each) => each.stop()));
+    await Promise.all([this.#middle, this.#paced, this.#full].map(async (each) => each?.stop()));
+  }
+
+  #stage(): Stage {
+    return new Stage({ client: "straight" }, this.#target);
   }
 }
 
-/** Each percentile in the middle of several rounds, as those of the contestants: a disk that stops for a moment hits whoever is measured then. */
-export function middleOf(rounds: readonly [Latency, ...Latency[]]): Latency {
-  const median = (figure: (latency: Latency) => number): number => spreadBy(rounds, figure).median;
-  return { ...rounds[0], p50: median(({ p50 }) => p50), p99: median(({ p99 }) => p99), max: Math.max(...rounds.map(({ max }) => max)) };
+/**
+ * Of latencies of several rounds, by subscribers, each percentile in the middle, as those of the contestants: a disk that stops for a moment hits whoever is measured
+ * then.
+ */
+export function middleOf(rounds: readonly ReadonlyMap<number, Latency>[]): ReadonlyMap<number, Latency> {
+  const keys = new Set(rounds.flatMap((round) => [...round.keys()]));
+  return new Map(
+    [...keys].map((key) => {
+      const all = rounds.flatMap((round) => round.get(key) ?? []);
+      const median = (figure: (latency: Latency) => number): number => spreadBy(all, figure).median;
+      const middle = { p50: median(({ p50 }) => p50), p99: median(({ p99 }) => p99), max: Math.max(...all.map(({ max }) => max)) };
+      return [key, { count: 0, cpu: {}, ...all[0], ...middle }];
+    }),
+  );
 }

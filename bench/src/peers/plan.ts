@@ -40,6 +40,8 @@ interface Measure {
   readonly label: string;
   /** Whether a contestant takes part. */
   readonly takesPart: (contestant: Contestant, quick: boolean) => boolean;
+  /** Subscribers of a latency: the straight path is measured for so many, too. */
+  readonly paced?: number;
   readonly run: (stage: Stage, contestant: Contestant, size: Size) => Promise<Throughput | CatchUp | Latency>;
   /** One figure, for whoever waits. */
   readonly headline: (result: never) => string;
@@ -72,12 +74,14 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   },
   latency1: {
     label: "latency, 1 subscriber",
+    paced: 1,
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
     run: (stage, _, { latencySeconds, latencyWarmSeconds }) => stage.latency(1, pacedPerSecond, latencySeconds, latencyWarmSeconds),
     headline: percentiles,
   },
   latency10: {
     label: "latency, 10 subscribers",
+    paced: 10,
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
     run: (stage, _, { latencySeconds, latencyWarmSeconds }) => stage.latency(10, pacedPerSecond, latencySeconds, latencyWarmSeconds),
     headline: percentiles,

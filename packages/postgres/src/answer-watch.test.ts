@@ -7,22 +7,26 @@ afterEach(() => void vi.useRealTimers());
 
 const client = () => ({ end: vi.fn<() => void>() });
 
-test("ends the connection whose statement is not answered, and no other; looks only while somebody waits", () => {
+test("ends the connection whose statement is not answered, and no other; looks only while somebody waits", async () => {
   const watch = new AnswerWatch<ReturnType<typeof client>>();
   const [stuck, quick, idle] = [client(), client(), client()];
   for (const each of [stuck, quick, idle]) watch.add(each);
-  vi.advanceTimersByTime(1);
-  watch.begin(stuck);
+  await vi.advanceTimersByTimeAsync(1);
+  const { promise, reject } = Promise.withResolvers<void>();
+  const failed = watch.during(stuck, () => promise);
   for (let ms = 0; ms < Times.databaseSocketMs; ms += 500) {
     expect(stuck.end).not.toHaveBeenCalled();
-    watch.begin(quick);
-    vi.advanceTimersByTime(500);
-    watch.done(quick);
+    const answer = Promise.withResolvers<number>();
+    const answered = watch.during(quick, () => answer.promise);
+    await vi.advanceTimersByTimeAsync(500);
+    answer.resolve(ms);
+    expect(await answered).toBe(ms);
   }
-  vi.advanceTimersByTime(1_000);
+  await vi.advanceTimersByTimeAsync(1_000);
   expect(stuck.end).toHaveBeenCalled();
-  watch.done(stuck);
+  reject(new Error("the connection broke"));
+  await expect(failed).rejects.toThrow("the connection broke");
   watch.remove(stuck);
-  vi.advanceTimersByTime(2_000);
+  await vi.advanceTimersByTimeAsync(2_000);
   expect([stuck.end.mock.calls.length, quick.end.mock.calls.length, idle.end.mock.calls.length, vi.getTimerCount()]).toEqual([1, 0, 0, 0]);
 });

@@ -29,17 +29,17 @@ export class AnswerWatch<Client extends { end(): unknown }> {
     this.#connected.delete(client);
   }
 
-  /** A statement is sent on it: one at a time. */
-  begin(client: Client): void {
+  /** Sends a statement on it, one at a time, and watches until it settles. Settles as it does. */
+  async during<T>(client: Client, send: () => Promise<T>): Promise<T> {
     const watched = this.#connected.get(client);
-    if (watched !== undefined) watched.since = performance.now();
+    if (watched === undefined) return send();
+    watched.since = performance.now();
     if (this.#timer === undefined) this.#lookLater();
-  }
-
-  /** It was answered. */
-  done(client: Client): void {
-    const watched = this.#connected.get(client);
-    if (watched !== undefined) watched.since = 0;
+    try {
+      return await send();
+    } finally {
+      watched.since = 0;
+    }
   }
 
   /** Goes on looking for as long as somebody waits. */

@@ -42,13 +42,10 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
 export async function withClient<T>({ pool, answers }: WatchedPool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
-    answers.begin(client);
-    const result = await use(client);
-    answers.done(client);
+    const result = await answers.during(client, () => use(client));
     client.release();
     return result;
   } catch (error) {
-    answers.done(client);
     client.release(isBroken(error));
     throw error;
   }
@@ -82,12 +79,8 @@ function destroyBroken(pool: pg.Pool, places: Places, answers: AnswerWatch<pg.Po
       // What submits itself is given back at once.
       if (typeof args[0] === "object") return query(...args);
       try {
-        answers.begin(client);
-        const result = await query(...args);
-        answers.done(client);
-        return result;
+        return await answers.during(client, () => query(...args));
       } catch (error) {
-        answers.done(client);
         if (isBroken(error)) broken.add(client);
         throw error;
       }

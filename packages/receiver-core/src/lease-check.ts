@@ -1,5 +1,6 @@
 import type { EventLog } from "@warren/event-store";
-import { isWarrenError, type Logger, type Offset } from "@warren/protocol";
+import type { Logger, Offset } from "@warren/protocol";
+import { RegularQuestion } from "./regular-question.ts";
 
 /** A writer that would not learn by itself that another broker took its log. */
 export interface Leased {
@@ -10,22 +11,21 @@ export interface Leased {
   checked(epoch: bigint, head: Offset): void;
 }
 
-/** Asks the database whether idle writers still hold their logs: one question for all of them, one at a time. Never throws; what was not answered is asked again at the next call. */
+/** Asks the database whether idle writers still hold their logs: one question for all of them; see `RegularQuestion`. */
 export class LeaseCheck {
-  readonly #deps: { readonly log: EventLog; readonly logger: Logger };
-  #asking = false;
+  readonly #log: EventLog;
+  readonly #question: RegularQuestion;
 
-  constructor(deps: { readonly log: EventLog; readonly logger: Logger }) {
-    this.#deps = deps;
+  constructor({ log, logger }: { readonly log: EventLog; readonly logger: Logger }) {
+    this.#log = log;
+    this.#question = new RegularQuestion(logger, "leases not checked");
   }
 
   async run(writers: readonly Leased[], options: { readonly signal: AbortSignal }): Promise<void> {
     const asked = writers.map((writer) => ({ writer, epoch: writer.idleEpoch })).filter(({ epoch }) => epoch !== undefined);
-    if (this.#asking || asked.length === 0) return;
-    this.#asking = true;
-    try {
-      const { log } = this.#deps;
-      const found = await log.statuses(
+    if (asked.length === 0) return;
+    await this.#question.ask(async () => {
+      const found = await this.#log.statuses(
         asked.map(({ writer }) => writer.receiverId),
         options,
       );
@@ -34,11 +34,6 @@ export class LeaseCheck {
         // One that claimed its log meanwhile has a newer epoch than was read.
         if (status !== undefined && writer.idleEpoch === epoch) writer.checked(status.epoch, status.headOffset);
       }
-    } catch (error) {
-      if (!isWarrenError(error) && !options.signal.aborted) this.#deps.logger.error("leases not checked", { error });
-      else this.#deps.logger.debug("leases not checked", { error: error instanceof Error ? error.message : String(error) });
-    } finally {
-      this.#asking = false;
-    }
+    }, options);
   }
 }

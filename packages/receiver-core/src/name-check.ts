@@ -1,5 +1,6 @@
-import { isWarrenError, type Logger } from "@warren/protocol";
+import type { Logger } from "@warren/protocol";
 import type { ConsumerRow, StateStore } from "@warren/state-store";
+import { RegularQuestion } from "./regular-question.ts";
 
 /** A consumer with a session. */
 export interface AwakeName {
@@ -10,33 +11,27 @@ export interface AwakeName {
 }
 
 /**
- * Asks the database what became of the names that have a session: an operator may have moved or deleted one at another broker, and one that saves
- * nothing would not learn it. One question for all of them, one at a time. Never throws; what was not answered is asked again at the next call.
+ * Asks the database what became of the names that have a session: an operator may have moved or deleted one at another broker, and one that saves nothing would not
+ * learn it. One question for all of them; see `RegularQuestion`.
  */
 export class NameCheck {
-  readonly #deps: { readonly state: Pick<StateStore, "consumers">; readonly logger: Logger };
-  #asking = false;
+  readonly #state: Pick<StateStore, "consumers">;
+  readonly #question: RegularQuestion;
 
-  constructor(deps: { readonly state: Pick<StateStore, "consumers">; readonly logger: Logger }) {
-    this.#deps = deps;
+  constructor({ state, logger }: { readonly state: Pick<StateStore, "consumers">; readonly logger: Logger }) {
+    this.#state = state;
+    this.#question = new RegularQuestion(logger, "names not checked");
   }
 
   async run(names: ReadonlyMap<string, AwakeName>, options: { readonly signal: AbortSignal }): Promise<void> {
-    if (this.#asking || names.size === 0) return;
+    if (names.size === 0) return;
     const asked = [...names].map(([name, consumer]) => ({ name, consumer, token: consumer.sessionToken }));
-    this.#asking = true;
-    try {
-      const { state } = this.#deps;
-      const rows = await state.consumers(
+    await this.#question.ask(async () => {
+      const rows = await this.#state.consumers(
         asked.map(({ name }) => name),
         options,
       );
       for (const { name, consumer, token } of asked) consumer.lookedUp(token, rows.get(name));
-    } catch (error) {
-      if (!isWarrenError(error) && !options.signal.aborted) this.#deps.logger.error("names not checked", { error });
-      else this.#deps.logger.debug("names not checked", { error: error instanceof Error ? error.message : String(error) });
-    } finally {
-      this.#asking = false;
-    }
+    }, options);
   }
 }

@@ -39,6 +39,8 @@ describe("a receive budget", () => {
     budget.hold(two, 200);
     expect([budget.share(10, 500), budget.share(1, 500), budget.share(1_000_000, 500), budget.share(0, 500)]).toEqual([25, 250, 1, 250]);
     budget.leave(two);
+    // Nor does one count that holds nothing now.
+    budget.hold(two, 0);
     expect(budget.share(1, 400)).toBe(400);
   });
 });

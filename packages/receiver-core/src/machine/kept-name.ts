@@ -33,7 +33,8 @@ export function happenedElsewhere({ awake, claiming }: ConsumerState, { token, k
   }
   // Tokens only grow: an answer that is older than the session says nothing.
   if (kept.token <= token) return undefined;
-  if (kept.moves === awake.moves) return { kind: "fenced", token };
-  const error = new WarrenError("CONSUMER_MOVED", `an operator moved this consumer to offset ${kept.settled.mark}; open again`);
+  // Not more: another session has it; also when it was deleted and made anew, for then it was never moved.
+  if (kept.moves <= awake.moves) return { kind: "fenced", token };
+  const error = new WarrenError("CONSUMER_MOVED", "this consumer was moved at another broker; open again, at its new place");
   return { kind: "moved", settled: kept.settled, error };
 }

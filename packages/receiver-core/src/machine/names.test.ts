@@ -57,6 +57,8 @@ describe("sessions that want one name", () => {
     expect(moved.do(lookedUp(6n, 2n))).toEqual(["end s CONSUMER_MOVED", "slept moved"]);
     expect(moved.state.settled).toEqual(settled(3n));
     expect(awake().do(lookedUp(6n, 1n))).toEqual(["end s TAKEN_OVER", "slept taken-over"]);
+    // Deleted and made anew.
+    expect(awake().do(lookedUp(6n, 0n))).toEqual(["end s TAKEN_OVER", "slept taken-over"]);
     expect(awake().do({ kind: "looked-up", token: 5n, kept: undefined })).toEqual(["end s CONSUMER_DELETED", "slept moved"]);
     // Nothing happened; or the answer is older than the session, or was asked for another one.
     expect(awake().do(lookedUp(5n, 1n), lookedUp(4n, 0n), { kind: "looked-up", token: 4n, kept: undefined })).toEqual([]);
