@@ -7,6 +7,8 @@ interface Parked {
 }
 
 interface ConsumerRow {
+  /** The broker that made it. */
+  readonly madeBy: number;
   settled: Settled;
   token: bigint;
   moves: bigint;
@@ -34,10 +36,10 @@ export class SimConsumers {
   #deliveries = 0n;
 
   /** W6: a new token, greater than all before it. */
-  claim(name: string): SimClaim {
+  claim(name: string, brokerId: number): SimClaim {
     this.#tokens += 1n;
     const resumed = this.#rows.has(name);
-    const row = this.#rows.get(name) ?? { settled: { mark: 0n, ranges: [] }, token: 0n, moves: 0n, parked: new Map<Offset, Parked>() };
+    const row = this.#rows.get(name) ?? { madeBy: brokerId, settled: nothing(0n), token: 0n, moves: 0n, parked: new Map<Offset, Parked>() };
     this.#rows.set(name, row);
     row.token = this.#tokens;
     return { token: row.token, settled: row.settled, moves: row.moves, resumed, retrying: this.retrying(name, 0n).length > 0 };
@@ -99,6 +101,10 @@ export class SimConsumers {
 
   parked(name: string): ReadonlySet<Offset> {
     return new Set(this.#rows.get(name)?.parked.keys());
+  }
+
+  madeBy(name: string): number | undefined {
+    return this.#rows.get(name)?.madeBy;
   }
 
   token(name: string): bigint | undefined {

@@ -204,7 +204,7 @@ export class SimReceiver {
     const { consumers, faults, random } = this.#world;
     const failed = faults && random.chance(0.05);
     const last = consumers.token(name);
-    const claim = consumers.claim(name);
+    const claim = consumers.claim(name, this.#broker.id);
     rule(
       acked === undefined || acked.token !== last || covers(claim.settled, acked.settled),
       `W7: ${name} is claimed before what was acked to this very broker is saved`,

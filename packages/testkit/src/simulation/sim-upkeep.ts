@@ -96,8 +96,10 @@ export class SimUpkeep {
     const goneTo = plan.goneTo < safeTo ? plan.goneTo : safeTo;
     if (goneTo > plan.wasGoneTo && log.prune(epoch, goneTo + 1n)) {
       cover("pruned");
-      // An operator who moves a consumer back at this very moment finds a gap there.
-      for (const name of retention.hold && this.#moves() === moves ? names : []) {
+      // An operator who moves a consumer back at this very moment finds a gap there; so does a name that a broker which has lost the log makes at this moment.
+      const made = (name: string): boolean =>
+        !readers.some((reader) => reader.name === name) && consumers.madeBy(name) !== this.#owner.brokerId;
+      for (const name of retention.hold && this.#moves() === moves ? names.filter((each) => !made(each)) : []) {
         const saved = consumers.settled(name)?.mark ?? goneTo;
         rule(saved >= goneTo, `W9: pruned to ${goneTo}, but ${name} is at ${saved}, and holds what follows`);
       }

@@ -42,8 +42,8 @@ export const surroundings = [
     },
     "sql-token-not-new": {
       bug: "SQL: a claim of a name gives the token of the session before",
-      find: `claim(name) { this.#tokens += 1n;`,
-      replace: `claim(name) { this.#tokens += this.#tokens === 0n ? 1n : 0n;`,
+      find: `claim(name, brokerId) { this.#tokens += 1n;`,
+      replace: `claim(name, brokerId) { this.#tokens += this.#tokens === 0n ? 1n : 0n;`,
     },
     "sql-move-keeps-token": {
       bug: "SQL: a move does not fence the session",
