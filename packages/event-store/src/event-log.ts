@@ -15,6 +15,11 @@ export interface Claim {
   readonly logId: string;
 }
 
+/** What an append of some events needs, made ahead. */
+export interface PreparedEvents {
+  readonly events: readonly EventSlice[];
+}
+
 /** One batch to append: consecutive new events, at the head the writer believes in. */
 export interface AppendRequest {
   readonly receiverId: bigint;
@@ -25,6 +30,8 @@ export interface AppendRequest {
   readonly events: readonly EventSlice[];
   /** Stored in the same transaction. Storing the same one twice is one row. */
   readonly quarantined: readonly QuarantinedEvent[];
+  /** Of `events`, from `EventLog.prepare`; of other events it does not count. */
+  readonly prepared?: PreparedEvents | undefined;
 }
 
 /** What a log already has of some events. */
@@ -165,6 +172,11 @@ export interface EventLog {
   statuses(receiverIds: readonly bigint[], options?: CallOptions): Promise<ReadonlyMap<bigint, Claim>>;
   /** Gives the log a new id, after it was found behind what consumers acked (W9). Returns the new id. Fenced by `epoch`: throws FENCED. */
   renew(receiverId: bigint, epoch: bigint, options?: CallOptions): Promise<string>;
+  /**
+   * Makes ahead what an append of this very array needs: bytes and keys, which take a millisecond for a full segment. Never throws; undefined: there is nothing to be
+   * made ahead, or it cannot be made yet.
+   */
+  prepare(receiverId: bigint, events: readonly EventSlice[]): PreparedEvents | undefined;
   append(request: AppendRequest, options?: CallOptions): Promise<AppendResult>;
   /** Which of these events the log has (those with `deduplicated` by identity; the others by the id we made). */
   known(receiverId: bigint, events: readonly EventSlice[], options?: CallOptions): Promise<readonly KnownEvent[]>;

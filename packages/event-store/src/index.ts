@@ -9,6 +9,7 @@ export type {
   LogGap,
   LogSizes,
   MissedGap,
+  PreparedEvents,
   PrunedGap,
   PruneRequest,
   PruneResult,

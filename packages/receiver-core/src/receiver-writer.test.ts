@@ -32,18 +32,27 @@ async function threeSegments() {
   return transport;
 }
 
-test("the next append is begun before consumers are told of a segment, and they are told of it, and find it, while that one is under way", async () => {
+test("the next append is prepared while one is under way, and begun before consumers are told of a segment, and they are told of it, and find it, while that one is under way", async () => {
   const transport = await threeSegments();
   const log = createMemoryEventLog();
   await log.create(1n);
   const [answers, deferred, told]: [(() => void)[], (() => void)[], bigint[]] = [[], [], []];
+  /** Of each append: whether its events were prepared. */
+  const prepared: boolean[] = [];
   const state = createMemoryStateStore(() => 0);
   const [clock, logger, random] = [systemClock, silentLogger, () => 0];
   const writer = new ReceiverWriter(
     {
       transport,
       // Its answer to an append comes when it is asked for.
-      log: { ...log, append: (request) => new Promise((resolve) => answers.push(() => resolve(log.append(request)))) },
+      log: {
+        ...log,
+        prepare: (_, events) => ({ events }),
+        append(request) {
+          prepared.push(request.prepared?.events === request.events);
+          return new Promise((resolve) => answers.push(() => resolve(log.append(request))));
+        },
+      },
       state,
       offsets: new OffsetWriter({ store: state, clock, logger, random }),
       past: noArchive,
@@ -89,6 +98,8 @@ test("the next append is begun before consumers are told of a segment, and they 
   expect(told).toEqual([0n, one]);
   answers[2]?.();
   await vi.waitFor(() => expect(told).toEqual([0n, one, two, three]));
+  // The third came when nothing deferred had been run, and was the last: more might have gone into it.
+  expect(prepared).toEqual([false, true, false]);
   await writer.stop();
   await transport.close();
 });

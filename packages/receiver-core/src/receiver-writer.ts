@@ -1,4 +1,4 @@
-import type { Claim, MissedGap } from "@warren/event-store";
+import type { Claim, MissedGap, PreparedEvents } from "@warren/event-store";
 import { isWarrenError, Limits, TopicMatcher, WarrenError, type EncodedBatch, type Offset } from "@warren/protocol";
 import { Tail } from "@warren/replay";
 import type { ReceiverRow } from "@warren/state-store";
@@ -7,7 +7,7 @@ import { queueName } from "./config-key.ts";
 import type { BudgetHolder } from "./receive-budget.ts";
 import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-deps.ts";
 import type { ChannelView } from "./machine/channel-watch.ts";
-import { takeMessages, type PendingMessage } from "./machine/pending-messages.ts";
+import { isMoreThanSegment, type PendingMessage } from "./machine/pending-messages.ts";
 import {
   startReceiver,
   stepReceiver,
@@ -53,6 +53,8 @@ export class ReceiverWriter {
   readonly #holder: BudgetHolder = { room: () => this.#dispatch({ kind: "room" }) };
   /** Something is to be done when the append is under way. */
   #behindAppend = false;
+  /** Of the batch that is formed ahead. */
+  #prepared: PreparedEvents | undefined;
   /** Not in the tail yet. */
   #stored: EncodedBatch | undefined;
   /** Delivered in this turn of the event loop. */
@@ -167,8 +169,8 @@ export class ReceiverWriter {
     this.#deps.defer(() => {
       this.#behindAppend = false;
       this.#publish();
-      // Takes the next batch apart, so that it is ready when this one is stored.
-      takeMessages(this.#state.queue);
+      // Takes the next batch apart, so that it is ready when this one is stored; and forms it, unless more may come that belongs to it.
+      if (this.#state.next === undefined && isMoreThanSegment(this.#state.queue)) this.#dispatch({ kind: "form-next" });
     });
   }
 
@@ -191,6 +193,9 @@ export class ReceiverWriter {
         return;
       case "append":
         void this.#append(effect);
+        return;
+      case "prepare":
+        this.#prepared = this.#deps.log.prepare(this.#row.receiverId, effect.events);
         return;
       case "resolve":
         void this.#resolve(effect.events);
@@ -313,9 +318,11 @@ export class ReceiverWriter {
 
   async #append(effect: Extract<ReceiverEffect, { kind: "append" }>): Promise<void> {
     const { epoch, head, events, quarantined } = effect;
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
     this.#shared.counters.appends += 1;
     try {
-      const request = { receiverId: this.#row.receiverId, epoch, headOffset: head, events, quarantined };
+      const request = { receiverId: this.#row.receiverId, epoch, headOffset: head, events, quarantined, prepared };
       const result = await this.#deps.log.append(request);
       if (this.#state.channel > 0) this.#waitingFor = undefined;
       if (result.kind === "refused") {

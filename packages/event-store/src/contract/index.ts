@@ -315,6 +315,24 @@ export function describeEventLog(name: string, open: () => Promise<EventLogUnder
 
     readContract({ claimed, read: (...args) => subject.log.read(...args) });
 
+    test("appends what was prepared as it appends it without, and nothing that was prepared of other events", async () => {
+      const log = await claimed();
+      const [first, second] = [
+        [slice({ id: "1" }), slice({ id: "2" })],
+        [slice({ id: "3" }), slice({ id: "4" })],
+      ];
+      const prepared = (events: readonly EventSlice[]) => subject.log.prepare(log.receiverId, events);
+      expect((await subject.log.append(log.request(first, { prepared: prepared(first) }))).kind).toBe("appended");
+      expect((await subject.log.append(log.request(second, { headOffset: 2n, prepared: prepared(first) }))).kind).toBe("appended");
+      expect(rowsOf(await segmentsOf(log.read(0n)))).toEqual(["1:1", "2:2", "3:3", "4:4"]);
+      const again = await subject.log.append(log.request(first, { headOffset: 4n, prepared: prepared(first) }));
+      expect(again).toMatchObject({ kind: "known", known: [{ offset: 1n }, { offset: 2n }] });
+      expect(await subject.log.known(log.receiverId, second)).toHaveLength(2);
+      expect(prepared([])).toBeUndefined();
+      // Nobody has met this log.
+      expect(() => subject.log.prepare(9_999n, first)).not.toThrow();
+    });
+
     test("stores a segment of 500 events", async () => {
       const log = await claimed();
       await log.append(Array.from({ length: 500 }, () => slice()));

@@ -65,6 +65,7 @@ export function createMemoryEventLog(now: () => number = Date.now): MemoryEventL
       return new Map([...logs].filter(([id]) => receiverIds.includes(id)).map(([id, log]) => [id, log.status()]));
     },
     renew: (receiverId, epoch, options) => on(receiverId, options, (log) => log.renew(epoch, randomUUID())),
+    prepare: () => undefined,
     append: (request, options) => on(request.receiverId, options, (log) => append(log, request)),
     known: (receiverId, events, options) => on(receiverId, options, (log) => log.known(events)),
     read: (request, options) => on(request.receiverId, options, (log) => log.read(request)),

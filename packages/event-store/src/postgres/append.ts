@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { joinSlices, type EncodedBatch, type QuarantinedEvent } from "@warren/protocol";
+import { joinSlices, type EncodedBatch, type EventSlice, type QuarantinedEvent } from "@warren/protocol";
 import { binaryArray, type Database, type ParameterValue, type PreparedStatement } from "@warren/postgres";
-import type { AppendRequest } from "../event-log.ts";
+import type { AppendRequest, PreparedEvents } from "../event-log.ts";
 import { keysParameter, type KeyFormat } from "../event-keys.ts";
 import type { TableNames } from "./tables.ts";
 
@@ -57,6 +57,21 @@ const asidePart = (tables: TableNames, first: number): string => {
       )`;
 };
 
+/** Bytes and keys of a segment that is to be appended. */
+export class PreparedSegment implements PreparedEvents {
+  readonly events: readonly EventSlice[];
+  readonly keyFormat: KeyFormat;
+  readonly joined: Pick<EncodedBatch, "bytes" | "eventEnds">;
+  readonly keys: Buffer;
+
+  constructor(events: readonly EventSlice[], keyFormat: KeyFormat) {
+    this.events = events;
+    this.keyFormat = keyFormat;
+    this.joined = joinSlices(events);
+    this.keys = keysParameter(keyFormat, events);
+  }
+}
+
 /** Appends one batch; see `appendStatements`. Undefined: nothing was written. */
 export async function appendSegment(
   database: Database<unknown>,
@@ -66,9 +81,10 @@ export async function appendSegment(
 ): Promise<EncodedBatch | "empty" | undefined> {
   const { receiverId, epoch, headOffset, events, quarantined } = request;
   const count = events.length;
-  const joined = count === 0 ? undefined : joinSlices(events);
+  const segment = count === 0 ? undefined : prepared(request, keyFormat);
+  const joined = segment?.joined;
   const values: ParameterValue[] = [receiverId, epoch, headOffset, count, joined?.bytes.length ?? 0, keyFormat];
-  if (joined !== undefined) values.push(joined.bytes, keysParameter(keyFormat, events));
+  if (segment !== undefined) values.push(segment.joined.bytes, segment.keys);
   const aside = quarantined.length > 0 || count === 0;
   if (aside) values.push(...quarantineColumns(quarantined));
   const statement = joined === undefined ? statements.aside : aside ? statements.both : statements.events;
@@ -76,6 +92,11 @@ export async function appendSegment(
   if (row === undefined) return undefined;
   if (joined === undefined) return "empty";
   return { firstOffset: headOffset + 1n, count, ...joined, recordedAt: Number(row.recorded_ms) };
+}
+
+function prepared({ events, prepared: ahead }: AppendRequest, keyFormat: KeyFormat): PreparedSegment {
+  const fits = ahead instanceof PreparedSegment && ahead.events === events && ahead.keyFormat === keyFormat;
+  return fits ? ahead : new PreparedSegment(events, keyFormat);
 }
 
 /** Columns of quarantined events. PostgreSQL's text takes no NUL: there it is shown as U+FFFD, the bytes are kept as they came. */

@@ -21,13 +21,14 @@ import type {
   LogSizes,
   MissedGap,
   MissedRequest,
+  PreparedEvents,
   PruneRequest,
   PruneResult,
   QuarantineRow,
   ReadRequest,
   ReadResult,
 } from "../event-log.ts";
-import { appendSegment, appendStatements, type AppendStatements } from "./append.ts";
+import { appendSegment, appendStatements, PreparedSegment, type AppendStatements } from "./append.ts";
 import { dropLog } from "./drop.ts";
 import { insertMissed, readGaps } from "./gaps.ts";
 import { knownEvents, offsetsOf } from "./known.ts";
@@ -125,6 +126,11 @@ class PostgresEventLog implements EventLog {
     );
     if (rows[0] === undefined) throw new WarrenError("FENCED", "another broker owns this receiver's log");
     return rows[0].log_id;
+  }
+
+  prepare(receiverId: bigint, events: readonly EventSlice[]): PreparedEvents | undefined {
+    const keyFormat = this.#keyFormats.get(receiverId);
+    return keyFormat === undefined || events.length === 0 ? undefined : new PreparedSegment(events, keyFormat);
   }
 
   async append(request: AppendRequest, options?: CallOptions): Promise<AppendResult> {

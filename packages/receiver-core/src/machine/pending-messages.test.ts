@@ -1,6 +1,6 @@
 import { Limits, type EventSlice } from "@warren/protocol";
 import { describe, expect, test } from "vitest";
-import { addMessages, noMessages, takeMessages, type PendingMessage, type PendingMessages } from "./pending-messages.ts";
+import { addMessages, isMoreThanSegment, noMessages, takeMessages, type PendingMessage, type PendingMessages } from "./pending-messages.ts";
 import { startReceiver, stepReceiver, type ReceiverInput, type ReceiverState } from "./receiver-machine.ts";
 
 const slice = (id: string): EventSlice => ({ bytes: new Uint8Array(10), id, source: "s", type: "t", deduplicated: true });
@@ -47,6 +47,12 @@ describe("messages that wait for their batch", () => {
     // A value: what was added and taken since left it as it was.
     expect(drained(one)).toEqual([[1, 2]]);
     expect(takeMessages(noMessages)).toEqual({ taken: [], rest: noMessages });
+  });
+
+  test("are more than a segment when one of them does not fit into the next", () => {
+    const packs = new Packs();
+    const full = addMessages(noMessages, [packs.pack(1, Limits.segmentEvents - 1), packs.pack(2, 1)]);
+    expect([noMessages, full, addMessages(full, [packs.pack(3, 1)])].map(isMoreThanSegment)).toEqual([false, false, true]);
   });
 
   test("W1: a batch takes whole messages, the first one whatever its size, and as many that hold nothing as there are", () => {

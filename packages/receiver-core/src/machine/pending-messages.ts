@@ -68,6 +68,11 @@ export function takeMessages(pending: PendingMessages): { readonly taken: readon
   return { taken, rest };
 }
 
+/** Whether more waits than one segment holds: what comes later cannot go into the next one. Takes apart what `takeMessages` does. */
+export function isMoreThanSegment(pending: PendingMessages): boolean {
+  return takeMessages(pending).rest.front !== undefined;
+}
+
 /** Size of the events of a message, good and bad. */
 export function bytesOf({ events, rejected }: MessageParts): number {
   let bytes = 0;

@@ -62,6 +62,44 @@ describe("the write side of a receiver", () => {
     expect(again.effects.map(({ kind }) => kind)).toEqual(["count", "append"]);
   });
 
+  test("W1: forms the next batch while one is under way: it is appended next, before what came later, and forgotten with its channel", () => {
+    const formed = run(claimed, { kind: "opened", channel: 1 }, delivered(1, 1, 10), delivered(1, 2, 20), delivered(1, 3, 30), {
+      kind: "form-next",
+    });
+    expect(formed.effects).toMatchObject([{ kind: "prepare", events: [{ id: "1-2" }, { id: "1-3" }] }]);
+    expect(unstoredBytes(formed.state)).toBe(60);
+    // One is enough.
+    const later = stepReceiver(formed.state, delivered(1, 4, 40));
+    expect(stepReceiver(later.state, { kind: "form-next" })).toEqual({ state: later.state, effects: [] });
+
+    const begun = stepReceiver(later.state, stored(1n, 1));
+    expect(begun.effects).toMatchObject([
+      { kind: "ack", channel: 1, tag: 1 },
+      { kind: "publish" },
+      { kind: "count", received: 2 },
+      { kind: "append", head: 1n },
+    ]);
+    // The very array that was prepared.
+    expect(begun.effects.at(-1)).toHaveProperty("events", formed.state.next?.batch.events);
+    expect(stepReceiver(begun.state, stored(2n, 2)).effects).toMatchObject([
+      { kind: "ack", channel: 1, tag: 3 },
+      { kind: "publish" },
+      { kind: "count", received: 1 },
+      { kind: "append", head: 3n, events: [{ id: "1-4" }] },
+    ]);
+
+    const closed = stepReceiver(later.state, { kind: "closed", channel: 1 });
+    expect(unstoredBytes(closed.state)).toBe(10);
+    expect(stepReceiver(closed.state, stored(1n, 1)).effects.map(({ kind }) => kind)).toEqual(["publish"]);
+  });
+
+  test("forms no batch ahead when nothing is under way, or nothing waits", () => {
+    const idle = run(claimed, { kind: "opened", channel: 1 });
+    expect(stepReceiver(idle.state, { kind: "form-next" })).toEqual({ state: idle.state, effects: [] });
+    const alone = stepReceiver(idle.state, delivered(1, 1));
+    expect(stepReceiver(alone.state, { kind: "form-next" })).toEqual({ state: alone.state, effects: [] });
+  });
+
   test("W9: a queue that is gone is recorded after what is being stored, so that no consumer has passed the place", () => {
     const begun = run(claimed, { kind: "opened", channel: 1 }, delivered(1, 1), { kind: "closed", channel: 1 });
     const missing = stepReceiver(begun.state, { kind: "queue-missing" });

@@ -1,6 +1,6 @@
 import { halve, setAside, type AppendResult, type Claim, type KnownEvent } from "@warren/event-store";
 import type { EncodedBatch, EventSlice, Offset, QuarantinedEvent } from "@warren/protocol";
-import { cutKnown, mergeMessages, type Batch } from "./batch.ts";
+import { cutKnown, mergeMessages, type Batch, type MergedBatch } from "./batch.ts";
 import { addMessages, noMessages, takeMessages, type PendingMessage, type PendingMessages } from "./pending-messages.ts";
 
 /*
@@ -8,7 +8,7 @@ import { addMessages, noMessages, takeMessages, type PendingMessage, type Pendin
  *
  *   claiming --claimed--> running --fenced--> fenced          stopped is reached from everywhere
  *
- * Within `running` at most one append is in flight (`work`); what arrives meanwhile is the next batch:
+ * Within `running` at most one append is in flight (`work`); what arrives meanwhile is the next batch, which may be formed while its append still has to wait (`next`):
  *
  *   idle --batch--> appending --appended--> idle
  *                   appending --known-----> appending (cut down to what is new)
@@ -26,7 +26,8 @@ export type Work =
   | { readonly kind: "waiting"; readonly batch: Batch; readonly after: "append" | "resolve" };
 
 /**
- * State of the write side. `rest`: parts of the batch under way that follow `work`. `queue`: delivered and not yet in a batch, all of `channel`, as it was delivered.
+ * State of the write side. `rest`: parts of the batch under way that follow `work`. `queue`: delivered and not yet in a batch, all of `channel`, as it was delivered;
+ * `next`: the batch of what was delivered before that, formed ahead.
  * `deliveredTag`, `ackedTag`: newest message of `channel` that was delivered, and acked; `ackedHead`: the head then. `shed`: the queue is paused, for too much was held in memory. `missing`: the queue is gone, and that is not recorded yet. `attempt`: failures in a row.
  */
 export interface ReceiverState {
@@ -38,6 +39,7 @@ export interface ReceiverState {
   readonly ackedTag: number;
   readonly ackedHead: Offset;
   readonly queue: PendingMessages;
+  readonly next: MergedBatch | undefined;
   readonly shed: boolean;
   readonly missing: boolean;
   readonly work: Work;
@@ -53,6 +55,8 @@ export type ReceiverInput =
   /** One message or more, in order: what came together is stored together. */
   | { readonly kind: "delivered"; readonly channel: number; readonly messages: readonly PendingMessage[] }
   | { readonly kind: "closed"; readonly channel: number }
+  /** The append under way leaves time: the next batch is formed of what waits. For speed alone, when no more could go into it. */
+  | { readonly kind: "form-next" }
   | { readonly kind: "append-answered"; readonly result: AppendResult }
   | { readonly kind: "append-unknown" }
   | { readonly kind: "append-failed" }
@@ -82,6 +86,8 @@ export type ReceiverEffect =
       readonly events: readonly EventSlice[];
       readonly quarantined: readonly QuarantinedEvent[];
     }
+  /** These events are appended next, unless something comes between. */
+  | { readonly kind: "prepare"; readonly events: readonly EventSlice[] }
   | { readonly kind: "resolve"; readonly events: readonly EventSlice[] }
   | { readonly kind: "ack"; readonly channel: number; readonly tag: number }
   /** Committed: hand it to the tail. */
@@ -106,8 +112,8 @@ export interface ReceiverStep {
 }
 
 /** Bytes of messages that are in memory and not stored yet, as they were delivered: those that wait, and those of the batch under way. */
-export function unstoredBytes({ queue, work }: ReceiverState): number {
-  return queue.bytes + (work.kind === "idle" ? 0 : work.batch.bytes);
+export function unstoredBytes({ queue, next, work }: ReceiverState): number {
+  return queue.bytes + (next?.batch.bytes ?? 0) + (work.kind === "idle" ? 0 : work.batch.bytes);
 }
 
 const idle: Work = { kind: "idle" };
@@ -116,7 +122,7 @@ const idle: Work = { kind: "idle" };
 const noWork = { work: idle, rest: [] } as const;
 
 /** Nothing of the queue is held. */
-const emptyQueue = { channel: 0, deliveredTag: 0, ackedTag: 0, ackedHead: 0n, queue: noMessages } as const;
+const emptyQueue = { channel: 0, deliveredTag: 0, ackedTag: 0, ackedHead: 0n, queue: noMessages, next: undefined } as const;
 
 /** A receiver that must first take its log. */
 export function startReceiver(): ReceiverStep {
@@ -172,6 +178,8 @@ function stepRunning(state: ReceiverState, input: RunningInput): ReceiverStep {
         },
         [],
       );
+    case "form-next":
+      return formNext(state);
     case "shed":
       if (state.shed) return { state, effects: [] };
       return { state: { ...state, ...emptyQueue, shed: true }, effects: [{ kind: "pause-queue" }] };
@@ -268,12 +276,28 @@ function settle(state: ReceiverState, batch: Batch, before: readonly ReceiverEff
   return nextBatch({ ...state, work: idle, ackedTag: batch.tag, ackedHead: state.head }, [ack, ...before]);
 }
 
+/** What waits becomes the next batch, while the one before it is being stored. */
+function formNext(state: ReceiverState): ReceiverStep {
+  if (state.work.kind === "idle" || state.next !== undefined || state.queue.front === undefined) return { state, effects: [] };
+  const { next, queue } = takeBatch(state);
+  return { state: { ...state, next, queue }, effects: [{ kind: "prepare", events: next.batch.events }] };
+}
+
+function takeBatch({ channel, queue }: ReceiverState): { readonly next: MergedBatch; readonly queue: PendingMessages } {
+  const { taken, rest } = takeMessages(queue);
+  return { next: mergeMessages(channel, taken), queue: rest };
+}
+
 function nextBatch(state: ReceiverState, before: readonly ReceiverEffect[]): ReceiverStep {
   if (state.work.kind !== "idle") return { state, effects: before };
+  const { next } = state;
+  if (next !== undefined) return begin({ ...state, next: undefined }, next, before);
   if (state.queue.front === undefined) return recordMissed(state, before);
-  const { taken, rest: queue } = takeMessages(state.queue);
-  const { batch, received, repeats } = mergeMessages(state.channel, taken);
-  const rest = { ...state, queue };
+  const taken = takeBatch(state);
+  return begin({ ...state, queue: taken.queue }, taken.next, before);
+}
+
+function begin(rest: ReceiverState, { batch, received, repeats }: MergedBatch, before: readonly ReceiverEffect[]): ReceiverStep {
   const effects: readonly ReceiverEffect[] = [...before, { kind: "count", received, repeats, quarantined: batch.quarantined.length }];
   if (batch.events.length === 0 && batch.quarantined.length === 0) return settle(rest, batch, effects);
   return append(rest, batch, effects);

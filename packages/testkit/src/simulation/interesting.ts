@@ -23,6 +23,7 @@ export const interesting: readonly string[] = [
   "fenced",
   "finished-GAP_MET",
   "finished-TAKEN_OVER",
+  "formed-ahead",
   "gap-missed",
   "gap-pruned",
   "happened-elsewhere",

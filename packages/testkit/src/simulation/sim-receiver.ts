@@ -111,6 +111,8 @@ export class SimReceiver {
       deliveries.push(next);
     }
     this.#input({ kind: "delivered", channel: first.channel, messages: deliveries.map((delivery) => this.#pending(delivery)) });
+    // The shell does so when a segment is full.
+    if (this.#world.random.chance(0.3)) this.#input({ kind: "form-next" });
     // Other receivers may have used up the memory.
     if (this.#world.faults && this.#world.random.chance(0.02)) this.#input({ kind: "shed" });
   }
@@ -278,6 +280,9 @@ export class SimReceiver {
         return;
       case "append":
         return this.#append(effect);
+      case "prepare":
+        cover("formed-ahead");
+        return;
       case "resolve":
         return this.ask("log", () => {
           if (random.chance(0.2)) return () => this.#input({ kind: "resolve-failed" });

@@ -16,13 +16,25 @@ export const writeSide = [
     },
     "cut-inside-pack": {
       bug: "a batch ends inside a pack, and acks the whole message",
-      find: `const { batch, received, repeats } = mergeMessages(state.channel, taken);
-    const rest = { ...state, queue };`,
-      replace: `const { batch: merged, received, repeats } = mergeMessages(state.channel, taken);
-    const batch = { ...merged, events: merged.events.slice(0, 2) };
-    const later = merged.events.slice(2);
-    const cut = { tag: merged.tag, bytes: 0, unpack: () => ({ events: later, rejected: [] }) };
-    const rest = { ...state, queue: later.length === 0 ? queue : { ...queue, front: { message: cut, next: queue.front } } };`,
+      find: `return { next: mergeMessages(channel, taken), queue: rest };`,
+      replace: `const merged = mergeMessages(channel, taken);
+    const { events, tag } = merged.batch;
+    const next = { ...merged, batch: { ...merged.batch, events: events.slice(0, 2) } };
+    const later = events.slice(2);
+    const cut = { tag, bytes: 0, unpack: () => ({ events: later, rejected: [] }) };
+    return { next, queue: later.length === 0 ? rest : { ...rest, front: { message: cut, next: rest.front } } };`,
+    },
+    "formed-outlives-channel": {
+      bug: "a batch that was formed ahead is not forgotten with its channel",
+      find: `queue: noMessages, next: undefined };`,
+      replace: `queue: noMessages };`,
+    },
+    "formed-overtaken": {
+      bug: "what was delivered later goes before the batch that was formed ahead",
+      find: `if (next !== undefined)
+        return begin(`,
+      replace: `if (next !== undefined && state.queue.front === undefined)
+        return begin(`,
     },
     "seen-before-commit": {
       bug: "an event is a repeat when it was delivered before, not when it is stored",
