@@ -2,9 +2,8 @@ import { freePorts, startPostgres } from "@warren/test-servers";
 import { startChild, type Child } from "../harness/child.ts";
 import { cpuByRole, cpuPerEvent, type CpuSeconds } from "../harness/cpu.ts";
 import type { ScenarioOptions } from "../harness/report.ts";
-import type { Latency } from "../peers/measure.ts";
 import { packOf, segmentOf } from "./events.ts";
-import { middleOf, StraightPath } from "./straight.ts";
+import { StraightRounds, type StraightLimits } from "./straight-rounds.ts";
 
 /** A rate that nothing built on these parts can pass on this machine. */
 export interface RateLimit {
@@ -13,65 +12,54 @@ export interface RateLimit {
 }
 
 /** What was measured, by what varies. */
-export interface Limits {
+export interface Limits extends StraightLimits {
   /** By events in a pack. */
   readonly packs: ReadonlyMap<number, RateLimit>;
   /** By events in a segment. */
   readonly appends: ReadonlyMap<number, RateLimit>;
   /** By clients; deliveries are so many times more. */
   readonly streams: ReadonlyMap<number, RateLimit>;
-  /** The whole job, by subscribers; of events, not of deliveries. */
-  readonly straight: ReadonlyMap<number, RateLimit>;
-  /** The same at a fixed rate, by subscribers. */
-  readonly straightLatency: ReadonlyMap<number, Latency>;
 }
 
 const inPack = [1, 50, 200];
 const inSegment = [500, 2_000];
 const subscribers = [1, 10];
 const passes = 3;
-/** Of the straight path, in turn: about 1,000 and 2,500 events of 256 bytes. */
-const segmentBytes = [320 * 1024, 800 * 1024] as const;
 
 /**
- * Measures all limits on a RabbitMQ at hand and a PostgreSQL of its own, several times unless it is to be quick. Of rates the best counts, what was reached once is
- * possible; of latencies the median. `latencies`: those of the straight path, when they are known already.
+ * Measures all limits on a RabbitMQ at hand and a PostgreSQL of its own, several times unless it is to be quick. Of the parts the best counts, what was reached once is
+ * possible; of the straight path the median. `straight`: what it reached, when that is known already.
  */
 export async function measureLimits(
   amqp: string,
-  options: ScenarioOptions & { readonly latencies?: Limits["straightLatency"] | undefined },
+  { straight, ...options }: ScenarioOptions & { readonly straight?: StraightLimits | undefined },
 ): Promise<Limits> {
-  const postgres = await startPostgres();
-  const latencies: ReadonlyMap<number, Latency>[] = [];
-  let best: Rates | undefined;
+  const [postgres, rounds] = await Promise.all([
+    startPostgres(),
+    straight === undefined ? StraightRounds.open(amqp, { queue: "limit-straight", say: options.say }) : undefined,
+  ]);
+  let best: Parts | undefined;
   try {
     for (let pass = 0; pass < (options.quick ? 1 : passes); pass += 1) {
-      const where = { amqp, url: postgres.url, queue: `limit-straight-${pass}`, segmentBytes: segmentBytes[pass % 2 === 0 ? 0 : 1] };
-      const path = await StraightPath.open(where);
-      try {
-        // First: the disk is still busy with what full speed has written when that is over.
-        if (options.latencies === undefined) latencies.push(await each(subscribers, (count) => measureLatency(path, count, options)));
-        best = better(await measureRates(path, where, options), best);
-      } finally {
-        await path.stop();
-      }
+      if (rounds !== undefined) await measureStraight(rounds, options);
+      best = better(await measureParts(amqp, postgres.url, options), best);
     }
   } finally {
-    await postgres.stop();
+    await Promise.all([rounds?.stop(), postgres.stop()]);
   }
-  if (best === undefined) throw new Error("there is at least one pass");
-  return { ...best, straightLatency: options.latencies ?? middleOf(latencies) };
+  const found = straight ?? rounds?.found;
+  if (best === undefined || found === undefined) throw new Error("there is at least one pass");
+  return { ...best, ...found };
 }
 
-async function measureLatency(path: StraightPath, count: number, { quick, say }: ScenarioOptions): Promise<Latency> {
-  const latency = await path.latency(count, quick ? 2 : 5, 1);
-  say(`limit: the straight path to ${count} subscribers: p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms`);
-  return latency;
+async function measureStraight(rounds: StraightRounds, { quick }: ScenarioOptions): Promise<void> {
+  for (const count of subscribers) await rounds.latency(count, { seconds: quick ? 2 : 5, warmSeconds: 1 });
+  for (const count of subscribers) await rounds.rate(count, quick ? 2 : 3);
 }
 
-type Rates = Omit<Limits, "straightLatency">;
+type Parts = Omit<Limits, keyof StraightLimits>;
 
-function better(a: Rates, b: Rates | undefined): Rates {
+function better(a: Parts, b: Parts | undefined): Parts {
   if (b === undefined) return a;
   const faster = (of: ReadonlyMap<number, RateLimit>, or: ReadonlyMap<number, RateLimit>) =>
     new Map(
@@ -84,23 +72,13 @@ function better(a: Rates, b: Rates | undefined): Rates {
     packs: faster(a.packs, b.packs),
     appends: faster(a.appends, b.appends),
     streams: faster(a.streams, b.streams),
-    straight: faster(a.straight, b.straight),
   };
 }
 
-async function measureRates(
-  path: StraightPath,
-  { amqp, url }: { readonly amqp: string; readonly url: string },
-  { quick, say }: ScenarioOptions,
-): Promise<Rates> {
+async function measureParts(amqp: string, url: string, { quick, say }: ScenarioOptions): Promise<Parts> {
   const seconds = quick ? 1.2 : 3;
   const tell = (what: string, { perSecond }: RateLimit): void =>
     say(`limit: ${what}: ${Math.round(perSecond).toLocaleString("en")} events/s`);
-  const straight = await each(subscribers, async (count) => {
-    const limit = await path.rate(count, quick ? 2 : 3);
-    tell(`the straight path to ${count} subscribers`, limit);
-    return limit;
-  });
   const packs = await each(inPack, async (events) => {
     const limit = await measurePacks(amqp, events, seconds);
     tell(`packs of ${events} through RabbitMQ`, limit);
@@ -116,7 +94,7 @@ async function measureRates(
     tell(`HTTP/2 to ${clients} clients`, limit);
     return limit;
   });
-  return { packs, appends, streams, straight };
+  return { packs, appends, streams };
 }
 
 async function each<Result>(keys: readonly number[], measure: (key: number) => Promise<Result>): Promise<ReadonlyMap<number, Result>> {

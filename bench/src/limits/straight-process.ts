@@ -15,21 +15,21 @@ interface Where {
   readonly port: number;
   /** Events of one segment at most. */
   readonly segmentBytes: number;
+  /** Messages that are delivered and not acked. */
+  readonly prefetch: number;
 }
 
-/** Packs that are delivered and not acked. */
-const prefetch = 64;
 /** Segments in memory: that one is used again which every stream has written. It bounds what slow streams hold. */
 const kept = 8;
 
 answer({
-  async start({ amqp, queue, url, port, segmentBytes }: Where) {
+  async start({ amqp, queue, url, port, segmentBytes, prefetch }: Where) {
     const channel = await (await connect(amqp)).createChannel();
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.assertExchange(queue, "topic", { durable: true });
     await channel.bindQueue(queue, queue, "#");
     await channel.prefetch(prefetch);
-    const middle = new Middle(channel, await SegmentStore.open(url), segmentBytes);
+    const middle = new Middle(channel, await SegmentStore.open(url, queue), segmentBytes);
     const server = createServer();
     server.on("stream", (stream) => middle.subscribe(stream));
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));

@@ -91,8 +91,8 @@ export class SegmentStore implements Submittable {
     this.#client = client;
   }
 
-  /** Makes its tables anew. */
-  static async open(url: string): Promise<SegmentStore> {
+  /** Makes its tables anew, in a schema of their own. */
+  static async open(url: string, schema: string): Promise<SegmentStore> {
     const client = new Client({ connectionString: url });
     await client.connect();
     // lz4 costs less than writing what it saves; the default costs more.
@@ -100,7 +100,10 @@ export class SegmentStore implements Submittable {
       "select 'lz4' = any(enumvals) as lz4 from pg_settings where name = 'default_toast_compression'",
     );
     const packed = rows.some(({ lz4 }) => lz4) ? "compression lz4" : "storage external";
-    await client.query(`drop table if exists straight_head, straight_segments, straight_keys;
+    const own = client.escapeIdentifier(schema);
+    await client.query(`drop schema if exists ${own} cascade;
+      create schema ${own};
+      set search_path to ${own};
       create table straight_head (head bigint) with (fillfactor = 50);
       insert into straight_head values (0);
       create table straight_segments (last_offset bigint primary key, events int not null, bytes bytea not null);

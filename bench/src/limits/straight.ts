@@ -1,6 +1,5 @@
 import { freePorts } from "@warren/test-servers";
 import { startChild, type Child } from "../harness/child.ts";
-import { spreadBy } from "../harness/rounds.ts";
 import type { Target } from "../peers/client.ts";
 import { Stage, type Latency, type Throughput } from "../peers/measure.ts";
 import { pacedPerSecond } from "../peers/plan.ts";
@@ -12,26 +11,33 @@ export interface StraightParts {
   readonly url: string;
   /** Events of one segment at most: large ones are good for one subscriber, and outgrow the caches with ten. */
   readonly segmentBytes: number;
+  /** One event in each AMQP message, as foreign senders have it. */
+  readonly single?: boolean;
 }
+
+/** Messages that are delivered and not acked: packs, or of one event each. */
+const prefetch = { packs: 64, single: 2_000 } as const;
 
 /** The straight path, to be measured: all it needs shares the cores, and every subscriber gets every event, in order, once. */
 export class StraightPath {
   readonly #middle: Child;
   readonly #target: Target;
+  readonly #client: "straight" | "straightSingle";
   // Processes of its own for each: what the slow one taught the compiler would slow the other.
   #paced: Stage | undefined;
   #full: Stage | undefined;
 
-  private constructor(middle: Child, target: Target) {
+  private constructor(middle: Child, target: Target, single: boolean) {
     this.#middle = middle;
     this.#target = target;
+    this.#client = single ? "straightSingle" : "straight";
   }
 
-  static async open({ amqp, queue, url, segmentBytes }: StraightParts): Promise<StraightPath> {
+  static async open({ amqp, queue, url, segmentBytes, single = false }: StraightParts): Promise<StraightPath> {
     const [port = 0] = await freePorts(1);
     const middle = startChild(new URL("straight-process.ts", import.meta.url));
-    await middle.ask("start", { amqp, queue, url, port, segmentBytes });
-    return new StraightPath(middle, { amqp, queue, straightUrl: `http://127.0.0.1:${port}` });
+    await middle.ask("start", { amqp, queue, url, port, segmentBytes, prefetch: single ? prefetch.single : prefetch.packs });
+    return new StraightPath(middle, { amqp, queue, straightUrl: `http://127.0.0.1:${port}` }, single);
   }
 
   /** At a fixed rate. */
@@ -51,22 +57,6 @@ export class StraightPath {
   }
 
   #stage(): Stage {
-    return new Stage({ client: "straight" }, this.#target);
+    return new Stage({ client: this.#client }, this.#target);
   }
-}
-
-/**
- * Of latencies of several rounds, by subscribers, each percentile in the middle, as those of the contestants: a disk that stops for a moment hits whoever is measured
- * then.
- */
-export function middleOf(rounds: readonly ReadonlyMap<number, Latency>[]): ReadonlyMap<number, Latency> {
-  const keys = new Set(rounds.flatMap((round) => [...round.keys()]));
-  return new Map(
-    [...keys].map((key) => {
-      const all = rounds.flatMap((round) => round.get(key) ?? []);
-      const median = (figure: (latency: Latency) => number): number => spreadBy(all, figure).median;
-      const middle = { p50: median(({ p50 }) => p50), p99: median(({ p99 }) => p99), max: Math.max(...all.map(({ max }) => max)) };
-      return [key, { count: 0, cpu: {}, ...all[0], ...middle }];
-    }),
-  );
 }

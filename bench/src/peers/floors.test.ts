@@ -21,6 +21,7 @@ const limits: Limits = {
     [1, rate(280)],
     [10, rate(120)],
   ]),
+  single: new Map([[1, rate(33)]]),
   straightLatency: new Map([[1, { p50: 1, p99: 7, max: 9, count: 1, cpu: {} }]]),
 };
 
@@ -41,12 +42,14 @@ test("a goal is out of reach when it asks for more than the straight path reache
       compared("published to delivered, 1 subscriber", { ours: 200, theirs: 25, goal: 10 }),
       compared("published to delivered, 10 subscribers", { ours: 90, theirs: 11, goal: 10 }),
       compared("catching up", { ours: 500, theirs: 400, goal: 3 }),
+      compared("one event per AMQP message, a foreign sender", { ours: 30, theirs: 40, goal: 0.95 }),
     ),
   ).toEqual([
     ["400/s", "280/s", "the straight path", "out of reach"],
     ["250/s", "280/s", "the straight path", "within reach"],
     ["110/s", "120/s", "the straight path", "within reach"],
     ["1,200/s", "1,000/s", "HTTP/2", "out of reach"],
+    ["38/s", "33/s", "the straight path, one event in each message", "out of reach"],
   ]);
 });
 

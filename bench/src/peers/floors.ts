@@ -32,7 +32,7 @@ interface Floor {
   readonly by: string;
 }
 
-function floorOf(measure: string, { packs, appends, streams, straight, straightLatency }: Limits): Floor | undefined {
+function floorOf(measure: string, { streams, straight, single, straightLatency }: Limits): Floor | undefined {
   const whole = "the straight path";
   const [, percentile, receivers] = /^(p50|p99), (\d+)/.exec(measure) ?? [];
   if (percentile !== undefined) {
@@ -45,15 +45,11 @@ function floorOf(measure: string, { packs, appends, streams, straight, straightL
     const rate = straight.get(Number(subscribers));
     return rate === undefined ? undefined : { value: rate.perSecond, by: whole };
   }
-  // What RabbitMQ and its client cost for each message, and what is to be stored and sent besides.
   if (measure.startsWith("one event per AMQP message")) {
-    return lowest(floorsOf({ "packs of 1": packs.get(1), appends: fastest(appends), "HTTP/2": streams.get(1) }));
+    const rate = single.get(1);
+    return rate === undefined ? undefined : { value: rate.perSecond, by: `${whole}, one event in each message` };
   }
   return measure === "catching up" ? lowest(floorsOf({ "HTTP/2": streams.get(1) })) : undefined;
-}
-
-function fastest(limits: ReadonlyMap<number, RateLimit>): RateLimit | undefined {
-  return [...limits.values()].toSorted((a, b) => b.perSecond - a.perSecond)[0];
 }
 
 /** Several stages, each by itself; and all of them together, when they share the cores. */

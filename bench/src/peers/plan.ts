@@ -1,4 +1,5 @@
 import { contestants, type Contestant, type ContestantKey, type Often } from "./contestants.ts";
+import type { StraightRounds } from "../limits/straight-rounds.ts";
 import type { CatchUp, Latency, Stage, Throughput } from "./measure.ts";
 
 /** What was found in all rounds of a run; a contestant that was not measured, or failed, has nothing. */
@@ -40,28 +41,30 @@ interface Measure {
   readonly label: string;
   /** Whether a contestant takes part. */
   readonly takesPart: (contestant: Contestant, quick: boolean) => boolean;
-  /** Subscribers of a latency: the straight path is measured for so many, too. */
-  readonly paced?: number;
+  /** The same of the straight path. */
+  readonly beside?: (straight: StraightRounds, size: Size) => Promise<void>;
   readonly run: (stage: Stage, contestant: Contestant, size: Size) => Promise<Throughput | CatchUp | Latency>;
   /** One figure, for whoever waits. */
   readonly headline: (result: never) => string;
 }
 
 const perSecond = (result: { readonly perSecond: number }): string => `${Math.round(result.perSecond).toLocaleString("en")}/s`;
-/** Both, in words. */
-export const percentiles = ({ p50, p99 }: Latency): string => `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
+const percentiles = ({ p50, p99 }: Latency): string => `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
+const paced = ({ latencySeconds, latencyWarmSeconds }: Size) => ({ seconds: latencySeconds, warmSeconds: latencyWarmSeconds });
 const often = (when: Often, quick: boolean): boolean => when === "always" || !quick;
 
 /** What is measured, in this order, all contestants in turn. */
 export const measures: Readonly<Record<MeasureName, Measure>> = {
   throughput1: {
     label: "1 subscriber",
+    beside: (straight, { seconds }) => straight.rate(1, seconds),
     takesPart: ({ onlyFull }, quick) => !(quick && onlyFull === true),
     run: (stage, { onlyThroughput = 1 }, { seconds, warmSeconds }) => stage.throughput(onlyThroughput, seconds, warmSeconds),
     headline: perSecond,
   },
   throughput10: {
     label: "10 subscribers",
+    beside: (straight, { seconds }) => straight.rate(10, seconds),
     takesPart: ({ throughput10, onlyThroughput }, quick) => onlyThroughput === undefined && often(throughput10, quick),
     run: (stage, _, { seconds, warmSeconds }) => stage.throughput(10, seconds, warmSeconds),
     headline: perSecond,
@@ -74,14 +77,14 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   },
   latency1: {
     label: "latency, 1 subscriber",
-    paced: 1,
+    beside: (straight, size) => straight.latency(1, paced(size)),
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
     run: (stage, _, { latencySeconds, latencyWarmSeconds }) => stage.latency(1, pacedPerSecond, latencySeconds, latencyWarmSeconds),
     headline: percentiles,
   },
   latency10: {
     label: "latency, 10 subscribers",
-    paced: 10,
+    beside: (straight, size) => straight.latency(10, paced(size)),
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
     run: (stage, _, { latencySeconds, latencyWarmSeconds }) => stage.latency(10, pacedPerSecond, latencySeconds, latencyWarmSeconds),
     headline: percentiles,

@@ -1,12 +1,12 @@
+import { settleDisk } from "../harness/disk.ts";
 import type { ScenarioOptions } from "../harness/report.ts";
-import { startPostgres } from "@warren/test-servers";
 import { measureLimits, type Limits } from "../limits/measure.ts";
-import { middleOf, StraightPath } from "../limits/straight.ts";
+import { StraightRounds } from "../limits/straight-rounds.ts";
 import { given } from "./client.ts";
 import { contestants, type Contestant, type ContestantKey } from "./contestants.ts";
-import { Stage, type Latency, type Throughput } from "./measure.ts";
+import { Stage, type Throughput } from "./measure.ts";
 import type { PayloadKind } from "./payloads.ts";
-import { contestantKeys, measures, percentiles, type Found, type MeasureName, type Results, type Size } from "./plan.ts";
+import { contestantKeys, measures, type Found, type MeasureName, type Results, type Size } from "./plan.ts";
 import type { Servers } from "./servers.ts";
 
 /** What was measured, and what could not be: why, by contestant. */
@@ -28,7 +28,8 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   const keys = contestantKeys.filter((key) => only === undefined || only.includes(key));
   if (keys.length === 0) throw new Error(`contestants are ${contestantKeys.join(", ")}`);
   const stages = new Stages(servers, say);
-  const floors = only === undefined ? await Floors.open(given(servers.rabbitMq, "amqp"), size, say) : undefined;
+  const straight =
+    only === undefined ? await StraightRounds.open(given(servers.rabbitMq, "amqp"), { queue: "limit-straight", say }) : undefined;
   const found: Record<MeasureName, Results<unknown>> = { throughput1: {}, throughput10: {}, catchUp: {}, latency1: {}, latency10: {} };
   const others = otherPayloads.flatMap((payload) =>
     [1, 10].map((subscribers) => ({ payload, subscribers, results: {} as Results<Throughput> })),
@@ -37,7 +38,7 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   try {
     for (let round = 0; round < size.rounds; round += 1) {
       for (const name of Object.keys(measures) as readonly MeasureName[]) {
-        const { label, takesPart, run, headline } = measures[name];
+        const { label, takesPart, run, headline, beside } = measures[name];
         for (const key of keys) {
           const contestant: Contestant = contestants[key];
           if (!takesPart(contestant, quick)) continue;
@@ -47,7 +48,8 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
           say(`round ${round + 1}/${size.rounds}, ${label}: ${contestant.label}: ${headline(result as never)}`);
         }
         // What the contestants reached is worth having without it.
-        await floors?.measure(name, round).catch((error: unknown) => otherFailures.push(`the straight path: ${String(error)}`));
+        if (straight !== undefined)
+          await beside?.(straight, size).catch((error: unknown) => otherFailures.push(`the straight path: ${String(error)}`));
       }
     }
     if (!quick) {
@@ -66,11 +68,11 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
       }
     }
   } finally {
-    await Promise.all([stages.stop(), floors?.stop()]);
+    await Promise.all([stages.stop(), straight?.stop()]);
   }
   const limits =
-    floors !== undefined
-      ? await measureLimits(given(servers.rabbitMq, "amqp"), { quick, say, latencies: floors.latencies }).catch((error: unknown) => {
+    straight !== undefined
+      ? await measureLimits(given(servers.rabbitMq, "amqp"), { quick, say, straight: straight.found }).catch((error: unknown) => {
           // What was found for a quarter of an hour is still worth having.
           otherFailures.push(`the limits: ${error instanceof Error ? error.message : String(error)}`);
           return undefined;
@@ -81,47 +83,6 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
     for (const key of Object.keys(failures) as readonly ContestantKey[]) delete results[key];
   }
   return { found: found as Found, others: quick ? [] : others, failures, otherFailures, limits };
-}
-
-/** The straight path, measured in turn with the contestants: what the disk has to do meanwhile hits it as it hits them. */
-class Floors {
-  readonly #path: StraightPath;
-  readonly #postgres: { stop(): Promise<void> };
-  readonly #size: Size;
-  readonly #say: (line: string) => void;
-  readonly #rounds: Map<number, Latency>[] = [];
-
-  private constructor(path: StraightPath, postgres: { stop(): Promise<void> }, size: Size, say: (line: string) => void) {
-    this.#path = path;
-    this.#postgres = postgres;
-    this.#size = size;
-    this.#say = say;
-  }
-
-  static async open(amqp: string, size: Size, say: (line: string) => void): Promise<Floors> {
-    const postgres = await startPostgres();
-    const path = await StraightPath.open({ amqp, url: postgres.url, queue: "limit-straight-paced", segmentBytes: 320 * 1024 });
-    return new Floors(path, postgres, size, say);
-  }
-
-  /** Medians, by subscribers. */
-  get latencies(): ReadonlyMap<number, Latency> {
-    return middleOf(this.#rounds);
-  }
-
-  /** When it is a latency that all contestants were measured for. */
-  async measure(name: MeasureName, round: number): Promise<void> {
-    const { paced, label } = measures[name];
-    if (paced === undefined) return;
-    const latency = await this.#path.latency(paced, this.#size.latencySeconds, this.#size.latencyWarmSeconds);
-    this.#say(`round ${round + 1}/${this.#size.rounds}, ${label}: the straight path: ${percentiles(latency)}`);
-    this.#rounds.push(new Map([[paced, latency]]));
-  }
-
-  async stop(): Promise<void> {
-    await this.#path.stop();
-    await this.#postgres.stop();
-  }
 }
 
 /** The processes of each contestant: made once, so that what a language's compiler learns is kept for all rounds. */
@@ -148,6 +109,7 @@ class Stages {
   /** Resolves with why, when it failed; its processes are made anew then. */
   async attempt<Result>(key: ContestantKey, run: (stage: Stage) => Promise<Result>): Promise<Result | string> {
     const stage = (this.#stages[key] ??= new Stage(contestants[key], contestants[key].target(this.#servers)));
+    await settleDisk();
     try {
       return await run(stage);
     } catch (error) {

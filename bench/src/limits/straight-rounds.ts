@@ -1,0 +1,113 @@
+import { startPostgres } from "@warren/test-servers";
+import { settleDisk } from "../harness/disk.ts";
+import { count, millis, spreadBy } from "../harness/rounds.ts";
+import type { Latency, Throughput } from "../peers/measure.ts";
+import type { RateLimit } from "./measure.ts";
+import { StraightPath } from "./straight.ts";
+
+/** What the straight path reached, medians of its rounds. */
+export interface StraightLimits {
+  /** By subscribers; of events, not of deliveries. */
+  readonly straight: ReadonlyMap<number, RateLimit>;
+  /** The same with one event in each AMQP message. */
+  readonly single: ReadonlyMap<number, RateLimit>;
+  /** At a fixed rate, by subscribers. */
+  readonly straightLatency: ReadonlyMap<number, Latency>;
+}
+
+/** Events of one segment at most, in bytes: large ones are good for one subscriber, and outgrow the caches with ten. */
+const segmentBytes = { large: 800 * 1024, small: 320 * 1024 } as const;
+
+/** The straight path on a PostgreSQL of its own, measured round by round, in turn with others: what the machine does meanwhile hits it as it hits them. */
+export class StraightRounds {
+  readonly #large: StraightPath;
+  readonly #small: StraightPath;
+  readonly #single: StraightPath;
+  readonly #postgres: { stop(): Promise<void> };
+  readonly #say: (line: string) => void;
+  readonly #rates = new Map<number, Throughput[]>();
+  readonly #singles = new Map<number, Throughput[]>();
+  readonly #latencies = new Map<number, Latency[]>();
+
+  private constructor(
+    paths: readonly [StraightPath, StraightPath, StraightPath],
+    postgres: { stop(): Promise<void> },
+    say: (line: string) => void,
+  ) {
+    [this.#large, this.#small, this.#single] = paths;
+    this.#postgres = postgres;
+    this.#say = say;
+  }
+
+  /** `queue`: how its queues begin; not used before. */
+  static async open(
+    amqp: string,
+    { queue, say }: { readonly queue: string; readonly say: (line: string) => void },
+  ): Promise<StraightRounds> {
+    const postgres = await startPostgres();
+    const parts = { amqp, url: postgres.url };
+    const paths = await Promise.all([
+      StraightPath.open({ ...parts, queue: `${queue}-large`, segmentBytes: segmentBytes.large }),
+      StraightPath.open({ ...parts, queue: `${queue}-small`, segmentBytes: segmentBytes.small }),
+      StraightPath.open({ ...parts, queue: `${queue}-single`, segmentBytes: segmentBytes.small, single: true }),
+    ]);
+    return new StraightRounds(paths, postgres, say);
+  }
+
+  /** One round as fast as it goes; with one subscriber also of messages of one event each. */
+  async rate(subscribers: number, seconds: number): Promise<void> {
+    await this.#measure(this.#rates, subscribers, subscribers === 1 ? this.#large : this.#small, seconds);
+    if (subscribers === 1) await this.#measure(this.#singles, subscribers, this.#single, seconds);
+  }
+
+  /** One round at a fixed rate. */
+  async latency(subscribers: number, { seconds, warmSeconds }: { readonly seconds: number; readonly warmSeconds: number }): Promise<void> {
+    await settleDisk();
+    const latency = await this.#small.latency(subscribers, seconds, warmSeconds);
+    this.#say(`the straight path to ${subscribers}: p50 ${millis(latency.p50)} ms, p99 ${millis(latency.p99)} ms`);
+    add(this.#latencies, subscribers, latency);
+  }
+
+  get found(): StraightLimits {
+    return {
+      straight: mapValues(this.#rates, middleRate),
+      single: mapValues(this.#singles, middleRate),
+      straightLatency: mapValues(this.#latencies, middleLatency),
+    };
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#large, this.#small, this.#single].map((path) => path.stop()));
+    await this.#postgres.stop();
+  }
+
+  async #measure(found: Map<number, Throughput[]>, subscribers: number, path: StraightPath, seconds: number): Promise<void> {
+    await settleDisk();
+    const rate = await path.rate(subscribers, seconds);
+    this.#say(`the straight path to ${subscribers}${path === this.#single ? ", one event a message" : ""}: ${count(rate.perSecond)}/s`);
+    add(found, subscribers, rate);
+  }
+}
+
+/** The round in the middle; of an even number the faster one. */
+export function middleRate(rounds: readonly Throughput[]): RateLimit {
+  const middle = rounds.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(rounds.length / 2)];
+  return { perSecond: middle?.perSecond ?? 0, cpu: middle?.cpu ?? {} };
+}
+
+/** Of several rounds each percentile in the middle, as those of the contestants: a disk that stops for a moment hits whoever is measured then. */
+export function middleLatency(rounds: readonly Latency[]): Latency {
+  const median = (figure: (latency: Latency) => number): number => spreadBy(rounds, figure).median;
+  const middle = { p50: median(({ p50 }) => p50), p99: median(({ p99 }) => p99), max: Math.max(...rounds.map(({ max }) => max)) };
+  return { count: 0, cpu: {}, ...rounds[0], ...middle };
+}
+
+function add<Result>(found: Map<number, Result[]>, key: number, result: Result): void {
+  const results = found.get(key) ?? [];
+  results.push(result);
+  found.set(key, results);
+}
+
+function mapValues<From, To>(from: ReadonlyMap<number, readonly From[]>, make: (values: readonly From[]) => To): ReadonlyMap<number, To> {
+  return new Map([...from].map(([key, values]) => [key, make(values)]));
+}
