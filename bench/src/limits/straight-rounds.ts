@@ -89,17 +89,16 @@ export class StraightRounds {
   }
 }
 
-/** The round in the middle; of an even number the faster one. */
+/** The median, as of the contestants; with the CPU of the last round, as theirs. */
 export function middleRate(rounds: readonly Throughput[]): RateLimit {
-  const middle = rounds.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(rounds.length / 2)];
-  return { perSecond: middle?.perSecond ?? 0, cpu: middle?.cpu ?? {} };
+  return { perSecond: spreadBy(rounds, ({ perSecond }) => perSecond).median, cpu: rounds.at(-1)?.cpu ?? {} };
 }
 
 /** Of several rounds each percentile in the middle, as those of the contestants: a disk that stops for a moment hits whoever is measured then. */
 export function middleLatency(rounds: readonly Latency[]): Latency {
   const median = (figure: (latency: Latency) => number): number => spreadBy(rounds, figure).median;
   const middle = { p50: median(({ p50 }) => p50), p99: median(({ p99 }) => p99), max: Math.max(...rounds.map(({ max }) => max)) };
-  return { count: 0, cpu: {}, ...rounds[0], ...middle };
+  return { count: 0, cpu: {}, ...rounds.at(-1), ...middle };
 }
 
 function add<Result>(found: Map<number, Result[]>, key: number, result: Result): void {

@@ -9,7 +9,7 @@ export interface StraightParts {
   readonly amqp: string;
   readonly queue: string;
   readonly url: string;
-  /** Events of one segment at most: large ones are good for one subscriber, and outgrow the caches with ten. */
+  /** Bytes of events of one segment at most. */
   readonly segmentBytes: number;
   /** One event in each AMQP message, as foreign senders have it. */
   readonly single?: boolean;

@@ -53,12 +53,6 @@ test("a goal is out of reach when it asks for more than the straight path reache
   ]);
 });
 
-test("the CPU of parts that share the cores is a bound as well", () => {
-  const dear = new Map([[1, { perSecond: 1e9, cpu: { server: 1e9 } }]]);
-  const { rows } = floorsTable([compared("catching up", { ours: 0, theirs: 1, goal: 1 })], { ...limits, streams: dear });
-  expect(rows[0]?.slice(4)).toEqual(["CPU of all stages, 1000000000.0 us", "out of reach"]);
-});
-
 test("a latency is bounded by the straight path at the same rate", () => {
   expect(
     rowsOf(

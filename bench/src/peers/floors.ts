@@ -1,4 +1,3 @@
-import { cpus } from "node:os";
 import type { Table } from "../harness/report.ts";
 import { count, millis } from "../harness/rounds.ts";
 import { isMet } from "../harness/report.ts";
@@ -39,30 +38,10 @@ function floorOf(measure: string, { streams, straight, single, straightLatency }
     const latency = straightLatency.get(Number(receivers));
     return latency === undefined ? undefined : { value: percentile === "p50" ? latency.p50 : latency.p99, by: whole };
   }
+  const bounds = (limit: RateLimit | undefined, by: string): Floor | undefined => limit && { value: limit.perSecond, by };
   const [, subscribers] = /delivered, (\d+)/.exec(measure) ?? [];
-  if (subscribers !== undefined) {
-    // Also where a part by itself gave less: what the whole has reached is possible.
-    const rate = straight.get(Number(subscribers));
-    return rate === undefined ? undefined : { value: rate.perSecond, by: whole };
-  }
-  if (measure.startsWith("one event per AMQP message")) {
-    const rate = single.get(1);
-    return rate === undefined ? undefined : { value: rate.perSecond, by: `${whole}, one event in each message` };
-  }
-  return measure === "catching up" ? lowest(floorsOf({ "HTTP/2": streams.get(1) })) : undefined;
-}
-
-/** Several stages, each by itself; and all of them together, when they share the cores. */
-function floorsOf(stages: Readonly<Record<string, RateLimit | undefined>>): readonly Floor[] {
-  const floors = Object.entries(stages).flatMap(([by, limit]): readonly Floor[] =>
-    limit === undefined ? [] : [{ by, value: limit.perSecond }],
-  );
-  const cpu = Object.values(stages)
-    .flatMap((limit) => Object.values(limit?.cpu ?? {}))
-    .reduce((sum, us) => sum + us, 0);
-  return cpu > 0 ? [...floors, { by: `CPU of all stages, ${cpu.toFixed(1)} us`, value: (cpus().length * 1e6) / cpu }] : floors;
-}
-
-function lowest(floors: readonly Floor[]): Floor | undefined {
-  return floors.toSorted((a, b) => a.value - b.value)[0];
+  // Also where a part by itself gave less: what the whole has reached is possible.
+  if (subscribers !== undefined) return bounds(straight.get(Number(subscribers)), whole);
+  if (measure.startsWith("one event per AMQP message")) return bounds(single.get(1), `${whole}, one event in each message`);
+  return measure === "catching up" ? bounds(streams.get(1), "HTTP/2") : undefined;
 }
