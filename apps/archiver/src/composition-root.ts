@@ -1,6 +1,6 @@
 import { createPostgresArchiveStore, migrateArchive, type ArchiveStore } from "@warren/event-store/archive";
 import { openDatabase, schemaName } from "@warren/postgres";
-import { systemClock, type Clock, type Logger } from "@warren/protocol";
+import { systemClock, UuidSource, type Clock, type Logger } from "@warren/protocol";
 import { ArchiveService } from "@warren/protocol/v1";
 import {
   createMetrics,
@@ -14,7 +14,6 @@ import {
 } from "@warren/service";
 import type { ExchangeSpec, Transport } from "@warren/transport";
 import { createAmqpTransport } from "@warren/transport/amqp";
-import { uuidv7 } from "uuidv7";
 import { archiveService } from "./archive-service.ts";
 import { ArchiveWriter, type ArchiveCounters } from "./archive-writer.ts";
 import type { ArchiverConfig } from "./config.ts";
@@ -50,7 +49,15 @@ export interface Archiver {
 /** Puts an archiver together from its parts. */
 export function createArchiver(parts: ArchiverParts): Archiver {
   const { transport, store, listen, namespace, exchange, logger, clock = systemClock } = parts;
-  const writer = new ArchiveWriter({ transport, store, clock, ids: { uuid: uuidv7 }, random: Math.random, logger });
+  const uuids = new UuidSource();
+  const writer = new ArchiveWriter({
+    transport,
+    store,
+    clock,
+    ids: { uuid: () => uuids.next(clock.wallMs()) },
+    random: Math.random,
+    logger,
+  });
   const health = new HealthRegistry();
   const metrics = createMetrics();
   const stopping = new AbortController();

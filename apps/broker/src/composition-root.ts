@@ -1,6 +1,6 @@
 import { migrateEventLog, createPostgresEventLog, type EventLog } from "@warren/event-store";
 import { openDatabase, schemaName } from "@warren/postgres";
-import { systemClock, Times, type Clock, type IdSource, type Logger } from "@warren/protocol";
+import { systemClock, Times, UuidSource, type Clock, type IdSource, type Logger } from "@warren/protocol";
 import { AdminService, PublishService, SubscriptionService } from "@warren/protocol/v1";
 import { ReceiverManager, type PastProbe } from "@warren/receiver-core";
 import {
@@ -16,7 +16,6 @@ import {
 import { createPostgresStateStore, migrateStateStore, OffsetWriter, type StateStore } from "@warren/state-store";
 import type { Transport } from "@warren/transport";
 import { createAmqpTransport } from "@warren/transport/amqp";
-import { uuidv7 } from "uuidv7";
 import { adminService } from "./admin-service.ts";
 import type { BrokerConfig } from "./config.ts";
 import { followHttp } from "./follow-http.ts";
@@ -79,7 +78,8 @@ export function createBroker(parts: BrokerParts): Broker {
     retireAfterMs,
     upkeepMs,
   } = parts;
-  const ids: IdSource = { uuid: uuidv7 };
+  const uuids = new UuidSource();
+  const ids: IdSource = { uuid: () => uuids.next(clock.wallMs()) };
   const random = Math.random;
   const offsets = new OffsetWriter({ store: state, clock, logger, random });
   const defer = (run: () => void): void => void setImmediate(run);

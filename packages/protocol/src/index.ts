@@ -27,6 +27,7 @@ export {
   type Settled,
 } from "./offset-ranges.ts";
 export { silentLogger, systemClock, type Clock, type IdSource, type LogFields, type Logger, type Timer } from "./ports.ts";
+export { UuidSource } from "./uuid-source.ts";
 export { TopicMatcher, topicMatches } from "./topic.ts";
 export { canonicalPatterns, checkConsumerName, checkPatterns } from "./validation.ts";
 export { sameContent } from "./walker/same-content.ts";

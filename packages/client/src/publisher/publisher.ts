@@ -1,9 +1,8 @@
-import { must, WarrenError, type EventDefaults, type NewEvent } from "@warren/protocol";
+import { must, UuidSource, WarrenError, type EventDefaults, type NewEvent } from "@warren/protocol";
 import type { Transport } from "@warren/transport";
 import { allAtOnce, messageSender, openAmqp, packSender } from "./amqp-sender.ts";
 import { brokerSender, callByCall } from "./broker-sender.ts";
 import { EventLine } from "./event-line.ts";
-import { IdSource } from "./id-source.ts";
 import type { Line, Sender } from "./line.ts";
 import type { EventOutcome } from "./outcome.ts";
 import { PackLine } from "./pack-line.ts";
@@ -67,7 +66,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 class LinePublisher<Parcel> implements Publisher {
   readonly #line: Line<Parcel>;
   readonly #open: () => Promise<Sender<Parcel>>;
-  readonly #ids = new IdSource();
+  readonly #ids = new UuidSource();
   #opening: Promise<Sender<Parcel>> | undefined;
   #sender: Sender<Parcel> | undefined;
   /** Parcels. */

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { QuarantineReason } from "../event-slice.ts";
-import { EventSchema, PackSchema, type Event } from "../gen/warren/v1/event_pb.ts";
 import { EventEncoder } from "../event-encoder.ts";
+import type { EventFields } from "../event.ts";
+import { PackSchema } from "../gen/warren/v1/event_pb.ts";
 import { Limits } from "../limits.ts";
 import type { IdSource } from "../ports.ts";
 import { standardAttributes } from "../validation.ts";
@@ -44,8 +45,8 @@ export function unpackMessage(
   }
   if (message.contentType === packContentType) return unpack(message.body, deps.matcher);
   const { event, deduplicated } = toSingleEvent(message, deps.ids);
-  const garbled = [event.id, event.type].some((text) => text.includes("\uFFFD"));
-  if (garbled) return rejectWhole(message, event, "bad_text", "the id or the routing key is not valid UTF-8");
+  if (event.id.includes("\uFFFD") || event.type.includes("\uFFFD"))
+    return rejectWhole(message, event, "bad_text", "the id or the routing key is not valid UTF-8");
   const bytes = encoder.write(event) ?? toBinary(PackSchema, create(PackSchema, { events: [event] }));
   const reader = new WireReader(bytes, 1);
   reader.length();
@@ -56,11 +57,11 @@ export function unpackMessage(
   return rejectWhole(message, event, walked.reason, walked.detail);
 }
 
-function rejectWhole(message: AmqpMessage, { id, source, type }: Event, reason: QuarantineReason, detail: string): Unpacked {
+function rejectWhole(message: AmqpMessage, { id, source, type }: EventFields, reason: QuarantineReason, detail: string): Unpacked {
   return { events: [], rejected: [{ reason, detail, bytes: message.body, id, source, type }] };
 }
 
-function toSingleEvent(message: AmqpMessage, ids: IdSource): { readonly event: Event; readonly deduplicated: boolean } {
+function toSingleEvent(message: AmqpMessage, ids: IdSource): { readonly event: EventFields; readonly deduplicated: boolean } {
   const { attributes, others } = splitHeaders(message.headers);
   const own = (name: string): string => headerText(attributes.get(name) ?? "");
   const { messageId = "", appId = "" } = message;
@@ -77,7 +78,7 @@ function toSingleEvent(message: AmqpMessage, ids: IdSource): { readonly event: E
     if (id !== "") extensions.set("messageid", id);
   }
   const contentType = message.contentType ?? own("datacontenttype");
-  const event = create(EventSchema, {
+  const event: EventFields = {
     id: deduplicated ? id : ids.uuid(),
     source: own("source") || `/amqp/${appId || "unknown"}`,
     type: own("type") || message.routingKey || "unnamed",
@@ -87,13 +88,14 @@ function toSingleEvent(message: AmqpMessage, ids: IdSource): { readonly event: E
     partitionKey: own("partitionkey"),
     extensions: Object.fromEntries(extensions),
     body: bodyOf(message.body, contentType),
-  });
-  const time = timeOf(own("time"), message.timestamp);
-  if (time !== undefined) event.time = time;
+    time: timeOf(own("time"), message.timestamp),
+  };
   return { event, deduplicated };
 }
 
 type Headers = ReadonlyMap<string, HeaderValue>;
+
+const none: Headers = new Map();
 
 /** A CloudEvent's sender says what it means in attributes; its correlation id may be its client library's own. */
 function* propertiesOf(message: AmqpMessage, isCloudEvent: boolean): Generator<readonly [string, string]> {
@@ -110,6 +112,7 @@ function* propertiesOf(message: AmqpMessage, isCloudEvent: boolean): Generator<r
  * `source`, a message is no CloudEvent, and all its headers are others.
  */
 function splitHeaders(headers: Headers): { readonly attributes: Headers; readonly others: Headers } {
+  if (headers.size === 0) return { attributes: none, others: none };
   const attributes = new Map<string, HeaderValue>();
   const others = new Map<string, HeaderValue>();
   for (const [header, value] of headers) {
@@ -119,10 +122,10 @@ function splitHeaders(headers: Headers): { readonly attributes: Headers; readonl
     else if (!isNotAnAttribute(header)) others.set(header, value);
   }
   if (attributes.has("specversion") || (attributes.has("id") && attributes.has("source"))) return { attributes, others };
-  return { attributes: new Map(), others: new Map([...headers].filter(([name]) => !isNotAnAttribute(name))) };
+  return { attributes: none, others: new Map([...headers].filter(([name]) => !isNotAnAttribute(name))) };
 }
 
-function bodyOf(body: Uint8Array, contentType: string): Event["body"] {
+function bodyOf(body: Uint8Array, contentType: string): EventFields["body"] {
   if (body.length === 0) return { case: undefined };
   // Said to be text and is not: kept as the bytes it is.
   const text = textual.test(contentType) ? readText(body) : undefined;

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { V7Generator } from "uuidv7";
 import { expect, test } from "vitest";
-import { IdSource } from "./id-source.ts";
+import { UuidSource } from "./uuid-source.ts";
 
 test("ids are UUIDv7s of the time they are made at, each greater than the one before, and no two alike", () => {
-  const source = new IdSource();
+  const source = new UuidSource();
   const now = Date.now();
   const times = Array.from({ length: 5_000 }, (_, n) => now + Math.floor(n / 100));
   const ids = times.map((ms) => source.next(ms));
@@ -13,7 +13,7 @@ test("ids are UUIDv7s of the time they are made at, each greater than the one be
   expect(ids.toSorted()).toEqual(ids);
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.map((id) => Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16))).toEqual(times);
-  expect(new IdSource().next(now)).not.toBe(new IdSource().next(now));
+  expect(new UuidSource().next(now)).not.toBe(new UuidSource().next(now));
 });
 
 test("they are the ids that the package uuidv7 makes of the same random numbers: also when a counter is full, and when the clock goes back a little or a lot", () => {
@@ -28,7 +28,7 @@ test("they are the ids that the package uuidv7 makes of the same random numbers:
         return () => numbers[next++ % numbers.length] ?? 0;
       };
       const generator = new V7Generator({ nextUint32: drawn() });
-      const source = new IdSource(drawn());
+      const source = new UuidSource(drawn());
       let now = 1_700_000_000_000;
       for (const each of steps) {
         now += each;

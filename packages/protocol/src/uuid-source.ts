@@ -1,4 +1,4 @@
-import type { MadeId } from "@warren/protocol";
+import type { MadeId } from "./event.ts";
 
 const digits = new TextEncoder().encode("0123456789abcdef");
 /** How far the clock may go back before ids follow it, in milliseconds. Below that they go on from the last one, and keep their order. */
@@ -25,7 +25,7 @@ function randomNumbers(): () => number {
  * Makes UUIDv7s, each greater than the one before. Those of a millisecond begin alike and are counted up from a random number, and each ends with 32 random bits:
  * the same ids as the package uuidv7 makes, for half of the cost and without objects, because only what changes is written.
  */
-export class IdSource implements MadeId {
+export class UuidSource implements MadeId {
   /** The last one. */
   text = "";
   readonly ascii = Buffer.from("00000000-0000-7000-8000-000000000000");
