@@ -37,8 +37,7 @@ export class CopyOut<Row> implements Submittable {
         else if (this.#failure !== undefined) reject(this.#failure.error);
         else resolve(this.#rows);
       };
-      // A pool's client makes a promise of what pg gives back at once.
-      Promise.resolve(client.query(this)).catch(reject);
+      client.query(this);
     });
   }
 

@@ -92,6 +92,31 @@ describe("a prepared statement", () => {
     expect(rows).toEqual([{ name: "keys" }]);
     await database.close();
   });
+
+  test("gives its rows also where its first run failed, none where it has none, and what a column is called", async () => {
+    const database = open(inject("databaseUrl"));
+    const divide = { name: "divide", text: "select n, 6 / n as result, null::int as nothing from unnest($1::int8[]) as n order by n" };
+    await expect(database.prepared(divide, ["{0}"])).rejects.toMatchObject({ code: "22012" });
+    const expected = [
+      { n: 1n, result: 6n, nothing: null },
+      { n: 2n, result: 3n, nothing: null },
+    ];
+    for (let run = 0; run < 2; run += 1) expect(await database.prepared(divide, ["{2,1}"])).toEqual(expected);
+    expect(await database.prepared(divide, ["{}"])).toEqual([]);
+    const remove = { name: "remove", text: "with quiet as (select $1::text) delete from pg_temp.nowhere where false" };
+    await sql`create temp table nowhere ()`.execute(database.db);
+    for (let run = 0; run < 2; run += 1) expect(await database.prepared(remove, ["x"])).toEqual([]);
+    await database.close();
+  });
+
+  test("is refused when another one has its name, and spares those that come after", async () => {
+    const database = open(inject("databaseUrl"));
+    const statement = { name: "one", text: "select 1 as n" };
+    expect(await database.prepared(statement, [])).toEqual([{ n: 1 }]);
+    await expect(database.prepared({ ...statement, text: "select 2 as n" }, [])).rejects.toThrow('another statement is named "one"');
+    expect(await database.prepared(statement, [])).toEqual([{ n: 1 }]);
+    await database.close();
+  });
 });
 
 test("binary arrays hold bytes, text, numbers, times and NULL", async () => {

@@ -1,4 +1,4 @@
-export type { ParameterValue } from "./bind-message.ts";
+export type { ParameterValue } from "./execute-messages.ts";
 export { binaryArray, fixedArray, type BinaryType } from "./binary.ts";
 export type { CopyFields } from "./copy-out.ts";
 export {

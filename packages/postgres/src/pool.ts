@@ -3,6 +3,7 @@ import pg from "pg";
 import { AnswerWatch } from "./answer-watch.ts";
 import type { DatabaseOptions } from "./database.ts";
 import { Places } from "./places.ts";
+import { parserOf } from "./type-parsers.ts";
 
 /** A pool, and the watch over its connections. */
 export interface WatchedPool {
@@ -27,7 +28,7 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
     keepAlive: true,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
-    types: { getTypeParser: typeParser },
+    types: { getTypeParser: parserOf },
   });
   pool.on("error", (error) => logger.debug("idle database connection lost", { error: error.message }));
   pool.on("connect", (client) => {
@@ -51,15 +52,6 @@ export async function withClient<T>({ pool, answers }: WatchedPool, use: (client
   }
 }
 
-/** OID of int8 in pg_type. */
-const int8 = 20;
-
-/** bigint for int8, the default for the rest. Offsets are int8 and pass 2^53 in principle. */
-function typeParser(oid: number, format?: string): unknown {
-  if (oid === int8 && format !== "binary") return BigInt;
-  return (pg.types.getTypeParser as (oid: number, format: string) => unknown)(oid, format === "binary" ? "binary" : "text");
-}
-
 /** Whether a connection on which a query failed like this is no longer sound: it broke, or still waits for an answer. */
 function isBroken(error: unknown): boolean {
   return !(error instanceof pg.DatabaseError) || error.code?.startsWith("57P") === true;
@@ -74,18 +66,18 @@ function destroyBroken(pool: pg.Pool, places: Places, answers: AnswerWatch<pg.Po
   const broken = new WeakSet<pg.PoolClient>();
   // Once for each client: what is wrapped at each turn wraps itself, and every query is dearer than the one before.
   pool.on("connect", (client) => {
-    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
     const guarded = async (...args: unknown[]): Promise<unknown> => {
-      // What submits itself is given back at once.
-      if (typeof args[0] === "object") return query(...args);
       try {
-        return await answers.during(client, () => query(...args));
+        return await answers.during(client, async () => query(...args));
       } catch (error) {
         if (isBroken(error)) broken.add(client);
         throw error;
       }
     };
-    client.query = guarded as pg.PoolClient["query"];
+    // What submits itself is given back at once.
+    const submitOrGuard = (...args: unknown[]): unknown => (typeof args[0] === "object" ? query(...args) : guarded(...args));
+    client.query = submitOrGuard as pg.PoolClient["query"];
   });
   const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
   const wrapped = async (): Promise<pg.PoolClient> => {

@@ -3,22 +3,32 @@ const copiedBytes = 1024;
 const bind = 0x42;
 const format = { text: 0, binary: 1 } as const;
 
+/** Describe of the unnamed portal, which asks for the columns; Execute of all its rows; Sync. */
+const describe = Buffer.from("D\0\0\0\x06P\0", "latin1");
+const executeAndSync = Buffer.from("E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04", "latin1");
+const describeToo = Buffer.concat([describe, executeAndSync]);
+
 /** A value of a parameter: bytes are in PostgreSQL's binary format of its type (for bytea they are the bytes), all else is its text, null is NULL. */
 export type ParameterValue = string | number | bigint | Uint8Array | null;
 
 /**
- * Bind of a named statement to the unnamed portal (https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-BIND), in pieces
- * to be written one after the other; results come as text. Bytes of values are not to be changed until they are written.
+ * Runs a named statement: Bind to the unnamed portal (https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-BIND), Execute and
+ * Sync, in pieces to be written one after the other; one, unless a value is large. Results come as text. Bytes of values are not to be changed until they are written.
  */
-export function bindMessage(statement: string, values: readonly ParameterValue[]): readonly Uint8Array[] {
+export function executeMessages(
+  statement: string,
+  values: readonly ParameterValue[],
+  options: { readonly describe: boolean },
+): readonly Uint8Array[] {
   const parameters = values.map((value) => (typeof value === "number" || typeof value === "bigint" ? String(value) : value));
   const sizes = parameters.map(sizeOf);
   const name = Buffer.from(statement);
+  const tail = options.describe ? describeToo : executeAndSync;
   // Type, length, portal, name, count and formats, count and lengths, count of result formats.
   const fixed = 1 + 4 + 1 + name.length + 1 + 2 + parameters.length * 2 + 2 + parameters.length * 4 + 2;
   const all = sizes.reduce((sum, size) => sum + size, 0);
   const copied = sizes.reduce((sum, size) => sum + (size <= copiedBytes ? size : 0), 0);
-  const buffer = Buffer.allocUnsafe(fixed + copied);
+  const buffer = Buffer.allocUnsafe(fixed + copied + tail.length);
   let at = buffer.writeUInt8(bind, 0);
   at = buffer.writeInt32BE(fixed - 1 + all, at);
   at = buffer.writeUInt8(0, at);
@@ -33,18 +43,20 @@ export function bindMessage(statement: string, values: readonly ParameterValue[]
     const size = sizes[index] ?? 0;
     at = buffer.writeInt32BE(parameter === null ? -1 : size, at);
     if (parameter === null) continue;
-    const bytes = typeof parameter === "string" ? Buffer.from(parameter) : parameter;
     if (size > copiedBytes) {
-      pieces.push(buffer.subarray(from, at), bytes);
+      pieces.push(buffer.subarray(from, at), typeof parameter === "string" ? Buffer.from(parameter) : parameter);
       from = at;
+    } else if (typeof parameter === "string") {
+      at += buffer.write(parameter, at);
     } else {
-      buffer.set(bytes, at);
+      buffer.set(parameter, at);
       at += size;
     }
   }
   // No format is given for results: text.
   at = buffer.writeInt16BE(0, at);
-  pieces.push(buffer.subarray(from, at));
+  tail.copy(buffer, at);
+  pieces.push(buffer.subarray(from));
   return pieces;
 }
 
