@@ -19,11 +19,11 @@ export async function limits(options: ScenarioOptions): Promise<Report> {
 /** What is to be known of the limits. */
 export const limitNotes: readonly string[] = [
   "Limits are minimal programs; of the parts the best of the passes counts (one when quick, else three), of the straight path the median, measured in turn with the contestants where there are some: packs through a quorum queue with confirms and a consumer that only acks; ready segments with a unique key of 128 bits for each event, committed durably, one after the other; the bytes of events over HTTP/2, neither encoded nor decoded.",
-  "The straight path is the whole job in one minimal program, all its processes at once on the same cores: a publisher that packs, a quorum queue with confirms, one process that commits segments with a unique key of 128 bits for each event and then sends them on, subscribers over HTTP/2 that ack; for foreign senders also with one event in each AMQP message. It does what Warren does when all goes well, and nothing for when it does not: no filters, no names, no checks, no coming again. What it does not reach, nothing is known to reach on these parts and cores; what Warren does faster bounds nothing.",
+  "The straight path is the whole job in one minimal program, all its processes at once on the same cores: a publisher that packs, a quorum queue with confirms, one process that commits segments with a unique key of 128 bits for each event and then sends them on, subscribers over HTTP/2 that ack; and once behind a foreign sender, bare amqplib with plain messages. It does what Warren does when all goes well, and nothing for when it does not: no filters, no names, no checks, no coming again. What it does not reach, nothing is known to reach on these parts and cores; what Warren does faster bounds nothing.",
 ];
 
 /** The limits as a table. */
-export function limitsTable({ packs, appends, streams, straight, single, straightLatency }: Limits): Table {
+export function limitsTable({ packs, appends, streams, straight, foreign, straightLatency }: Limits): Table {
   const list = (cpu: Readonly<Record<string, number>>): string =>
     Object.entries(cpu)
       .map(([role, us]) => `${role} ${us}`)
@@ -49,8 +49,8 @@ export function limitsTable({ packs, appends, streams, straight, single, straigh
         count(perSecond),
         list(cpu),
       ]),
-      ...[...single].map(([subscribers, { perSecond, cpu }]) => [
-        `straight path, one event in each AMQP message, ${receivers(subscribers)}`,
+      ...[...foreign].map(([subscribers, { perSecond, cpu }]) => [
+        `straight path, plain messages of a foreign sender, ${receivers(subscribers)}`,
         count(perSecond),
         list(cpu),
       ]),

@@ -1,6 +1,7 @@
 import { connect as connectHttp2, type ClientHttp2Stream } from "node:http2";
-import { connect, type ConfirmChannel } from "amqplib";
-import { given, type PeerClient, type PeerPublisher, type Target } from "../peers/client.ts";
+import type { ConfirmChannel } from "amqplib";
+import { given, type PeerClient } from "../peers/client.ts";
+import { connectAmqp, openPlainPublisher } from "../peers/clients/plain-publisher.ts";
 import { EventWriter, FrameReader } from "./straight-wire.ts";
 
 const packBytes = 64 * 1024;
@@ -19,7 +20,11 @@ export const straight: PeerClient = {
   // The process in the middle makes all there is.
   create: () => Promise.resolve(),
   remove: () => Promise.resolve(),
-  openPublisher: (target, { name }) => openPublisher(target, name, Number.POSITIVE_INFINITY),
+  async openPublisher(target, { name }) {
+    const model = await connectAmqp(given(target, "amqp"));
+    const publisher = new PackPublisher(await model.createConfirmChannel(), given(target, "queue"), name);
+    return { send: (payload, settle) => void publisher.publish(payload).then(() => settle(), settle), close: () => model.close() };
+  },
   async openSubscribers(target, { subscribers }, take) {
     const session = connectHttp2(given(target, "straightUrl"), { settings: { initialWindowSize: streamWindow } });
     session.once("connect", () => session.setLocalWindowSize(sessionWindow));
@@ -49,30 +54,22 @@ export const straight: PeerClient = {
   },
 };
 
-/** The same with one event in each AMQP message. */
-export const straightSingle: PeerClient = {
+/** The same behind a sender that knows nothing of it: plain messages, made events by the process in the middle. */
+export const straightForeign: PeerClient = {
   ...straight,
   // As bare queues of RabbitMQ have it.
   window: 2_000,
-  openPublisher: (target, { name }) => openPublisher(target, name, 1),
+  openPublisher: (target, { name }) => openPlainPublisher(given(target, "amqp"), given(target, "queue"), name),
 };
-
-async function openPublisher(target: Target, type: string, packEvents: number): Promise<PeerPublisher> {
-  const model = await connect(given(target, "amqp"));
-  const publisher = new PackPublisher(await model.createConfirmChannel(), { exchange: given(target, "queue"), type, packEvents });
-  return { send: (payload, settle) => void publisher.publish(payload).then(() => settle(), settle), close: () => model.close() };
-}
 
 /** What is sent in one turn of the event loop travels in one message. amqplib copies what it is given: one buffer does for all packs. */
 class PackPublisher {
   readonly #channel: ConfirmChannel;
   readonly #exchange: string;
   readonly #routingKey: string;
-  readonly #packEvents: number;
   readonly #events: EventWriter;
   readonly #pack = Buffer.allocUnsafeSlow(packBytes);
   #end = 0;
-  #count = 0;
   /** Of the pack that is being filled. */
   #outcome = Promise.withResolvers<void>();
   #underWay = 0;
@@ -82,14 +79,10 @@ class PackPublisher {
     if (this.#underWay < packsUnderWay && this.#end > 0) this.#publish();
   };
 
-  constructor(
-    channel: ConfirmChannel,
-    { exchange, type, packEvents }: { readonly exchange: string; readonly type: string; readonly packEvents: number },
-  ) {
+  constructor(channel: ConfirmChannel, exchange: string, type: string) {
     this.#channel = channel;
     this.#exchange = exchange;
     this.#routingKey = type;
-    this.#packEvents = packEvents;
     this.#events = new EventWriter("/bench", type);
   }
 
@@ -98,11 +91,10 @@ class PackPublisher {
     const size = this.#events.size(payload.length);
     if (this.#end + size > packBytes) this.#publish();
     this.#end = this.#events.write(this.#pack, this.#end, payload);
-    this.#count += 1;
     const { id } = this.#events;
     const { promise } = this.#outcome;
     // Full, when the next one is as large.
-    if (this.#end + size > packBytes || this.#count === this.#packEvents) this.#publish();
+    if (this.#end + size > packBytes) this.#publish();
     else this.#schedule();
     return promise.then(() => ({ id }));
   }
@@ -118,7 +110,6 @@ class PackPublisher {
     this.#outcome = Promise.withResolvers<void>();
     const pack = this.#pack.subarray(0, this.#end);
     this.#end = 0;
-    this.#count = 0;
     this.#underWay += 1;
     this.#channel.publish(this.#exchange, this.#routingKey, pack, persistent, (error: unknown) => {
       this.#underWay -= 1;

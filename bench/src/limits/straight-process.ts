@@ -1,7 +1,9 @@
 import { createServer, type ServerHttp2Stream } from "node:http2";
-import { connect, type Channel, type ConsumeMessage } from "amqplib";
+import type { Channel, ConsumeMessage } from "amqplib";
 import { answer } from "../harness/child.ts";
+import { connectAmqp } from "../peers/clients/plain-publisher.ts";
 import { Segment, SegmentStore } from "./straight-store.ts";
+import { EventWriter } from "./straight-wire.ts";
 
 /**
  * The middle of the straight path: takes packs from a queue, commits those that came meanwhile as one segment, acks them, and writes its bytes to each stream of
@@ -17,19 +19,26 @@ interface Where {
   readonly segmentBytes: number;
   /** Messages that are delivered and not acked. */
   readonly prefetch: number;
+  /** Whether messages are plain, and not packs. */
+  readonly foreign: boolean;
 }
 
 /** Segments in memory: that one is used again which every stream has written. It bounds what slow streams hold. */
 const kept = 8;
 
 answer({
-  async start({ amqp, queue, url, port, segmentBytes, prefetch }: Where) {
-    const channel = await (await connect(amqp)).createChannel();
+  async start({ amqp, queue, url, port, segmentBytes, prefetch, foreign }: Where) {
+    const channel = await (await connectAmqp(amqp)).createChannel();
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.assertExchange(queue, "topic", { durable: true });
     await channel.bindQueue(queue, queue, "#");
     await channel.prefetch(prefetch);
-    const middle = new Middle(channel, await SegmentStore.open(url, queue), segmentBytes);
+    const middle = new Middle(
+      channel,
+      await SegmentStore.open(url, queue),
+      segmentBytes,
+      foreign ? new EventWriter("/amqp/unknown", queue) : undefined,
+    );
     const server = createServer();
     server.on("stream", (stream) => middle.subscribe(stream));
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -42,6 +51,8 @@ class Middle {
   readonly #store: SegmentStore;
   readonly #outlets = new Set<Outlet>();
   readonly #segments: readonly Segment[];
+  /** Of plain messages. */
+  readonly #writer: EventWriter | undefined;
   /** Deliveries that are in no segment yet. */
   readonly #waiting: ConsumeMessage[] = [];
   /** The next segment, and its last delivery. */
@@ -50,9 +61,10 @@ class Middle {
   #begun = 0;
   #busy = false;
 
-  constructor(channel: Channel, store: SegmentStore, segmentBytes: number) {
+  constructor(channel: Channel, store: SegmentStore, segmentBytes: number, writer: EventWriter | undefined) {
     this.#channel = channel;
     this.#store = store;
+    this.#writer = writer;
     this.#segments = Array.from({ length: kept }, () => new Segment(segmentBytes));
   }
 
@@ -87,7 +99,7 @@ class Middle {
     this.#filling ??= this.#free();
     const segment = this.#filling;
     if (segment === undefined) return;
-    for (let next = this.#waiting[0]; next !== undefined && segment.add(next.content); next = this.#waiting[0]) {
+    for (let next = this.#waiting[0]; next !== undefined && segment.add(next.content, this.#writer); next = this.#waiting[0]) {
       this.#last = this.#waiting.shift();
     }
   }

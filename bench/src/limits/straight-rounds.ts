@@ -9,8 +9,8 @@ import { StraightPath } from "./straight.ts";
 export interface StraightLimits {
   /** By subscribers; of events, not of deliveries. */
   readonly straight: ReadonlyMap<number, RateLimit>;
-  /** The same with one event in each AMQP message. */
-  readonly single: ReadonlyMap<number, RateLimit>;
+  /** The same behind a sender of plain messages. */
+  readonly foreign: ReadonlyMap<number, RateLimit>;
   /** At a fixed rate, by subscribers. */
   readonly straightLatency: ReadonlyMap<number, Latency>;
 }
@@ -22,11 +22,11 @@ const segmentBytes = { large: 800 * 1024, small: 320 * 1024 } as const;
 export class StraightRounds {
   readonly #large: StraightPath;
   readonly #small: StraightPath;
-  readonly #single: StraightPath;
+  readonly #foreign: StraightPath;
   readonly #postgres: { stop(): Promise<void> };
   readonly #say: (line: string) => void;
   readonly #rates = new Map<number, Throughput[]>();
-  readonly #singles = new Map<number, Throughput[]>();
+  readonly #foreigns = new Map<number, Throughput[]>();
   readonly #latencies = new Map<number, Latency[]>();
 
   private constructor(
@@ -34,7 +34,7 @@ export class StraightRounds {
     postgres: { stop(): Promise<void> },
     say: (line: string) => void,
   ) {
-    [this.#large, this.#small, this.#single] = paths;
+    [this.#large, this.#small, this.#foreign] = paths;
     this.#postgres = postgres;
     this.#say = say;
   }
@@ -49,15 +49,15 @@ export class StraightRounds {
     const paths = await Promise.all([
       StraightPath.open({ ...parts, queue: `${queue}-large`, segmentBytes: segmentBytes.large }),
       StraightPath.open({ ...parts, queue: `${queue}-small`, segmentBytes: segmentBytes.small }),
-      StraightPath.open({ ...parts, queue: `${queue}-single`, segmentBytes: segmentBytes.small, single: true }),
+      StraightPath.open({ ...parts, queue: `${queue}-foreign`, segmentBytes: segmentBytes.small, foreign: true }),
     ]);
     return new StraightRounds(paths, postgres, say);
   }
 
-  /** One round as fast as it goes; with one subscriber also of messages of one event each. */
+  /** One round as fast as it goes; with one subscriber also behind a sender of plain messages. */
   async rate(subscribers: number, seconds: number): Promise<void> {
     await this.#measure(this.#rates, subscribers, subscribers === 1 ? this.#large : this.#small, seconds);
-    if (subscribers === 1) await this.#measure(this.#singles, subscribers, this.#single, seconds);
+    if (subscribers === 1) await this.#measure(this.#foreigns, subscribers, this.#foreign, seconds);
   }
 
   /** One round at a fixed rate. */
@@ -71,20 +71,20 @@ export class StraightRounds {
   get found(): StraightLimits {
     return {
       straight: mapValues(this.#rates, middleRate),
-      single: mapValues(this.#singles, middleRate),
+      foreign: mapValues(this.#foreigns, middleRate),
       straightLatency: mapValues(this.#latencies, middleLatency),
     };
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#large, this.#small, this.#single].map((path) => path.stop()));
+    await Promise.all([this.#large, this.#small, this.#foreign].map((path) => path.stop()));
     await this.#postgres.stop();
   }
 
   async #measure(found: Map<number, Throughput[]>, subscribers: number, path: StraightPath, seconds: number): Promise<void> {
     await settleDisk();
     const rate = await path.rate(subscribers, seconds);
-    this.#say(`the straight path to ${subscribers}${path === this.#single ? ", one event a message" : ""}: ${count(rate.perSecond)}/s`);
+    this.#say(`the straight path to ${subscribers}${path === this.#foreign ? ", plain messages" : ""}: ${count(rate.perSecond)}/s`);
     add(found, subscribers, rate);
   }
 }

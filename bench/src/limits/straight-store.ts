@@ -1,5 +1,5 @@
 import { Client, type Connection, type Submittable } from "pg";
-import { copyId, endOfEvent, frameHeadBytes, idBytes } from "./straight-wire.ts";
+import { copyId, endOfEvent, frameHeadBytes, idBytes, type EventWriter } from "./straight-wire.ts";
 
 const statement = "straight";
 /** Room for the keys of the smallest events, and what follows them. */
@@ -29,17 +29,20 @@ export class Segment {
     this.#keysEnd = keysAt;
   }
 
-  /** Adds the events of a pack. False: it is full. */
-  add(pack: Buffer): boolean {
-    if (this.#eventsEnd + pack.length > this.#events.length) return false;
-    this.#events.set(pack, this.#eventsEnd);
-    this.#eventsEnd += pack.length;
+  /** Adds the events of a pack; with a writer, the event that it makes of a payload. False: it is full. */
+  add(message: Buffer, writer: EventWriter | undefined): boolean {
+    const size = writer?.size(message.length) ?? message.length;
+    if (this.#eventsEnd + size > this.#events.length) return false;
+    if (writer === undefined) this.#events.set(message, this.#eventsEnd);
+    else writer.write(this.#events, this.#eventsEnd, message);
+    const end = this.#eventsEnd + size;
     let to = this.#keysEnd;
-    for (let at = 0; at < pack.length; at = endOfEvent(pack, at)) {
+    for (let at = this.#eventsEnd; at < end; at = endOfEvent(this.#events, at)) {
       this.#keys.writeInt32BE(idBytes, to);
-      copyId(pack, at, this.#keys, to + 4);
+      copyId(this.#events, at, this.#keys, to + 4);
       to += 4 + idBytes;
     }
+    this.#eventsEnd = end;
     this.#keysEnd = to;
     return true;
   }

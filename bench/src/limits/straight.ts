@@ -11,33 +11,34 @@ export interface StraightParts {
   readonly url: string;
   /** Bytes of events of one segment at most. */
   readonly segmentBytes: number;
-  /** One event in each AMQP message, as foreign senders have it. */
-  readonly single?: boolean;
+  /** Plain messages of a sender that knows nothing of it. */
+  readonly foreign?: boolean;
 }
 
 /** Messages that are delivered and not acked: packs, or of one event each. */
-const prefetch = { packs: 64, single: 2_000 } as const;
+const prefetch = { packs: 64, plain: 2_000 } as const;
 
 /** The straight path, to be measured: all it needs shares the cores, and every subscriber gets every event, in order, once. */
 export class StraightPath {
   readonly #middle: Child;
   readonly #target: Target;
-  readonly #client: "straight" | "straightSingle";
+  readonly #client: "straight" | "straightForeign";
   // Processes of its own for each: what the slow one taught the compiler would slow the other.
   #paced: Stage | undefined;
   #full: Stage | undefined;
 
-  private constructor(middle: Child, target: Target, single: boolean) {
+  private constructor(middle: Child, target: Target, foreign: boolean) {
     this.#middle = middle;
     this.#target = target;
-    this.#client = single ? "straightSingle" : "straight";
+    this.#client = foreign ? "straightForeign" : "straight";
   }
 
-  static async open({ amqp, queue, url, segmentBytes, single = false }: StraightParts): Promise<StraightPath> {
+  static async open({ amqp, queue, url, segmentBytes, foreign = false }: StraightParts): Promise<StraightPath> {
     const [port = 0] = await freePorts(1);
     const middle = startChild(new URL("straight-process.ts", import.meta.url));
-    await middle.ask("start", { amqp, queue, url, port, segmentBytes, prefetch: single ? prefetch.single : prefetch.packs });
-    return new StraightPath(middle, { amqp, queue, straightUrl: `http://127.0.0.1:${port}` }, single);
+    const delivered = foreign ? prefetch.plain : prefetch.packs;
+    await middle.ask("start", { amqp, queue, url, port, segmentBytes, prefetch: delivered, foreign });
+    return new StraightPath(middle, { amqp, queue, straightUrl: `http://127.0.0.1:${port}` }, foreign);
   }
 
   /** At a fixed rate. */

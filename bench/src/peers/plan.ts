@@ -31,7 +31,7 @@ export interface Size {
 /** Sizes of a run. */
 export const sizes = {
   quick: { rounds: 2, seconds: 1.5, warmSeconds: 0.5, missed: 30_000, latencySeconds: 2, latencyWarmSeconds: 1 },
-  full: { rounds: 4, seconds: 4, warmSeconds: 1, missed: 200_000, latencySeconds: 5, latencyWarmSeconds: 6 },
+  full: { rounds: 4, seconds: 4, warmSeconds: 1, missed: 200_000, latencySeconds: 8, latencyWarmSeconds: 6 },
 } as const satisfies Record<string, Size>;
 
 /** Events a second at which latency is measured. */

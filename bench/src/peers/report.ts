@@ -46,7 +46,7 @@ export function reportOf(run: Run, size: Size): Report {
       "What was missed is where each system keeps it a moment after it was published: in memory, in the page cache, or on disk. The rate counts from the moment at which the subscriber opens its connection.",
       "Latency counts from the time at which an event was due, whether or not the publisher could send it then.",
       "Warren: `publish()` of the SDK, `for await` with `event.ack()`, `maxInFlight: 10_000`. Its archive, which keeps every event a second time, is a contestant of its own. A window of 5 000 unconfirmed events (2 000 for queues of RabbitMQ).",
-      "JetStream hand-tuned: one inbox for all acknowledgements of what was published; its last variant also acks 200 messages at once. Redis: pipelined XADD, XREADGROUP of up to 1 000 and one XACK for them, no rewrites of its file. Quorum queues: prefetch 2 000, 500 messages acked at once. RabbitMQ streams: the defaults of their client.",
+      "JetStream hand-tuned: one inbox for all acknowledgements of what was published; its last variant also acks 200 messages at once. Redis: pipelined XADD, XREADGROUP of up to 1 000 and one XACK for them, no rewrites of its file. Quorum queues: prefetch 2 000, 500 messages acked at once, no Nagle's algorithm (amqplib leaves it on, and latency suffers). RabbitMQ streams: the defaults of their client.",
       ...limitNotes,
       ...run.otherFailures.map((failure) => `NO FIGURE for ${failure}`),
       ...Object.entries(failures).map(([key, why]) => `NO FIGURES for ${labelOf(key as ContestantKey)}: ${why}`),

@@ -1,5 +1,6 @@
-import { connect, type Channel, type ConsumeMessage } from "amqplib";
-import { given, type PeerClient, type PeerPublisher, type Target, type Topic } from "../client.ts";
+import type { Channel, ConsumeMessage } from "amqplib";
+import { given, type PeerClient, type Target, type Topic } from "../client.ts";
+import { connectAmqp, openPlainPublisher } from "./plain-publisher.ts";
 
 const queueOf = ({ name }: Topic, subscriber: string): string => `${name}.${subscriber}`;
 const prefetch = 2_000;
@@ -28,19 +29,9 @@ export const amqpQueues: PeerClient = {
       await channel.deleteExchange(topic.name);
     });
   },
-  async openPublisher(target, { name }): Promise<PeerPublisher> {
-    const model = await connect(given(target, "amqp"));
-    const channel = await model.createConfirmChannel();
-    const options = { persistent: true, contentType: "application/octet-stream" };
-    return {
-      send(payload, settle) {
-        channel.publish(name, name, payload, options, (error) => settle(error ?? undefined));
-      },
-      close: () => model.close(),
-    };
-  },
+  openPublisher: (target, { name }) => openPlainPublisher(given(target, "amqp"), name, name),
   async openSubscribers(target, topic, take) {
-    const model = await connect(given(target, "amqp"));
+    const model = await connectAmqp(given(target, "amqp"));
     const acks = await Promise.all(
       topic.subscribers.map(async (subscriber, index) => {
         const channel = await model.createChannel();
@@ -93,7 +84,7 @@ class Acker {
 }
 
 async function onChannel(target: Target, use: (channel: Channel) => Promise<void>): Promise<void> {
-  const model = await connect(given(target, "amqp"));
+  const model = await connectAmqp(given(target, "amqp"));
   await use(await model.createChannel());
   await model.close();
 }

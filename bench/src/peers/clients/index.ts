@@ -14,7 +14,7 @@ export const clients = {
   amqpQueues: async () => (await import("./amqp-queues.ts")).amqpQueues,
   redisStream: async () => (await import("./redis-stream.ts")).redisStream,
   straight: async () => (await import("../../limits/straight-client.ts")).straight,
-  straightSingle: async () => (await import("../../limits/straight-client.ts")).straightSingle,
+  straightForeign: async () => (await import("../../limits/straight-client.ts")).straightForeign,
 } satisfies Record<string, () => Promise<PeerClient>>;
 
 /** Name of a client. */

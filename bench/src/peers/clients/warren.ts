@@ -1,6 +1,6 @@
-import { connect } from "amqplib";
 import { createPublisher, createSubscriber, type Subscription } from "@warren/client";
 import { given, type PeerClient } from "../client.ts";
+import { openPlainPublisher } from "./plain-publisher.ts";
 
 /** Ours: the SDK, its broker, RabbitMQ and PostgreSQL. `packing` is "false" for one event in each AMQP message. */
 export const warren: PeerClient = {
@@ -45,17 +45,7 @@ export const warrenForeign: PeerClient = {
   ...warren,
   // As bare queues of RabbitMQ have it.
   window: 2_000,
-  async openPublisher(target, { name }) {
-    const [model, exchange] = [await connect(given(target, "amqpUrl")), given(target, "exchange")];
-    const channel = await model.createConfirmChannel();
-    const options = { persistent: true, contentType: "application/octet-stream" };
-    return {
-      send(payload, settle) {
-        channel.publish(exchange, name, payload, options, (error) => settle(error ?? undefined));
-      },
-      close: () => model.close(),
-    };
-  },
+  openPublisher: (target, { name }) => openPlainPublisher(given(target, "amqpUrl"), given(target, "exchange"), name),
 };
 
 /** Resolves when the broker has opened it: it has its place. */
