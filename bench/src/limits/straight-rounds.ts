@@ -1,7 +1,7 @@
 import { startPostgres } from "@warren/test-servers";
 import { settleDisk } from "../harness/disk.ts";
 import { count, millis, spreadBy } from "../harness/rounds.ts";
-import type { Latency, Throughput } from "../peers/measure.ts";
+import type { Latency, PacedTime, Throughput } from "../peers/measure.ts";
 import type { RateLimit } from "./measure.ts";
 import { StraightPath } from "./straight.ts";
 
@@ -61,9 +61,9 @@ export class StraightRounds {
   }
 
   /** One round at a fixed rate. */
-  async latency(subscribers: number, { seconds, warmSeconds }: { readonly seconds: number; readonly warmSeconds: number }): Promise<void> {
+  async latency(subscribers: number, paced: PacedTime): Promise<void> {
     await settleDisk();
-    const latency = await this.#small.latency(subscribers, seconds, warmSeconds);
+    const latency = await this.#small.latency(subscribers, paced);
     this.#say(`the straight path to ${subscribers}: p50 ${millis(latency.p50)} ms, p99 ${millis(latency.p99)} ms`);
     add(this.#latencies, subscribers, latency);
   }

@@ -1,7 +1,7 @@
 import { freePorts } from "@warren/test-servers";
 import { startChild, type Child } from "../harness/child.ts";
 import type { Target } from "../peers/client.ts";
-import { Stage, type Latency, type Throughput } from "../peers/measure.ts";
+import { Stage, type Latency, type PacedTime, type Throughput } from "../peers/measure.ts";
 import { pacedPerSecond } from "../peers/plan.ts";
 
 /** RabbitMQ, a queue of it that was not used before, and PostgreSQL. */
@@ -42,9 +42,9 @@ export class StraightPath {
   }
 
   /** At a fixed rate. */
-  latency(subscribers: number, seconds: number, warmSeconds: number): Promise<Latency> {
+  latency(subscribers: number, paced: PacedTime): Promise<Latency> {
     this.#paced ??= this.#stage();
-    return this.#paced.latency(subscribers, pacedPerSecond, seconds, warmSeconds);
+    return this.#paced.latency(subscribers, pacedPerSecond, paced);
   }
 
   /** As fast as it goes. */

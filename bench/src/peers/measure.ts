@@ -32,6 +32,15 @@ export interface Latency extends NonNullable<Arrived["latency"]> {
   readonly cpu: CpuSeconds;
 }
 
+/** How long a fixed rate is kept. */
+export interface PacedTime {
+  readonly seconds: number;
+  /** Before that, each time. */
+  readonly warmSeconds: number;
+  /** Before that, the first time: it takes the compiler of a language tens of thousands of events to come to rest, and all the while it is on the cores of others. */
+  readonly firstWarmSeconds: number;
+}
+
 /** Who is measured. */
 export interface Measured {
   readonly client: ClientName;
@@ -45,6 +54,7 @@ export class Stage {
   readonly #target: Target;
   readonly #publisher: Child;
   readonly #subscribers: Child;
+  #paced = false;
   static #topics = 0;
 
   constructor(contestant: Measured, target: Target) {
@@ -95,9 +105,11 @@ export class Stage {
   }
 
   /** At a fixed rate, from the time at which each event was due. */
-  latency(subscribers: number, perSecond: number, seconds: number, warmSeconds: number): Promise<Latency> {
+  latency(subscribers: number, perSecond: number, { seconds, warmSeconds, firstWarmSeconds }: PacedTime): Promise<Latency> {
+    const warming = this.#paced ? warmSeconds : firstWarmSeconds;
+    this.#paced = true;
     return this.#on(subscribers, 256, true, async () => {
-      const warm = await this.#publisher.ask<Published>("pace", { perSecond, seconds: warmSeconds });
+      const warm = await this.#publisher.ask<Published>("pace", { perSecond, seconds: warming });
       const before = this.#cpu();
       const { count } = await this.#publisher.ask<Published>("pace", { perSecond, seconds });
       const { latency } = await this.#arrive(warm.count + count, warm.count);

@@ -1,6 +1,6 @@
 import { contestants, type Contestant, type ContestantKey, type Often } from "./contestants.ts";
 import type { StraightRounds } from "../limits/straight-rounds.ts";
-import type { CatchUp, Latency, Stage, Throughput } from "./measure.ts";
+import type { CatchUp, Latency, PacedTime, Stage, Throughput } from "./measure.ts";
 
 /** What was found in all rounds of a run; a contestant that was not measured, or failed, has nothing. */
 export interface Found {
@@ -23,15 +23,13 @@ export interface Size {
   readonly seconds: number;
   readonly warmSeconds: number;
   readonly missed: number;
-  readonly latencySeconds: number;
-  /** Before that: a compiler of a language is at work for the first ten thousands of events, on the cores of all others. */
-  readonly latencyWarmSeconds: number;
+  readonly paced: PacedTime;
 }
 
 /** Sizes of a run. */
 export const sizes = {
-  quick: { rounds: 2, seconds: 1.5, warmSeconds: 0.5, missed: 30_000, latencySeconds: 2, latencyWarmSeconds: 1 },
-  full: { rounds: 4, seconds: 4, warmSeconds: 1, missed: 200_000, latencySeconds: 8, latencyWarmSeconds: 6 },
+  quick: { rounds: 2, seconds: 1.5, warmSeconds: 0.5, missed: 30_000, paced: { seconds: 2, warmSeconds: 1, firstWarmSeconds: 1 } },
+  full: { rounds: 4, seconds: 4, warmSeconds: 1, missed: 200_000, paced: { seconds: 8, warmSeconds: 4, firstWarmSeconds: 25 } },
 } as const satisfies Record<string, Size>;
 
 /** Events a second at which latency is measured. */
@@ -50,7 +48,6 @@ interface Measure {
 
 const perSecond = (result: { readonly perSecond: number }): string => `${Math.round(result.perSecond).toLocaleString("en")}/s`;
 const percentiles = ({ p50, p99 }: Latency): string => `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
-const paced = ({ latencySeconds, latencyWarmSeconds }: Size) => ({ seconds: latencySeconds, warmSeconds: latencyWarmSeconds });
 const often = (when: Often, quick: boolean): boolean => when === "always" || !quick;
 
 /** What is measured, in this order, all contestants in turn. */
@@ -77,16 +74,16 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   },
   latency1: {
     label: "latency, 1 subscriber",
-    beside: (straight, size) => straight.latency(1, paced(size)),
+    beside: (straight, { paced }) => straight.latency(1, paced),
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
-    run: (stage, _, { latencySeconds, latencyWarmSeconds }) => stage.latency(1, pacedPerSecond, latencySeconds, latencyWarmSeconds),
+    run: (stage, _, { paced }) => stage.latency(1, pacedPerSecond, paced),
     headline: percentiles,
   },
   latency10: {
     label: "latency, 10 subscribers",
-    beside: (straight, size) => straight.latency(10, paced(size)),
+    beside: (straight, { paced }) => straight.latency(10, paced),
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
-    run: (stage, _, { latencySeconds, latencyWarmSeconds }) => stage.latency(10, pacedPerSecond, latencySeconds, latencyWarmSeconds),
+    run: (stage, _, { paced }) => stage.latency(10, pacedPerSecond, paced),
     headline: percentiles,
   },
 };
