@@ -23,7 +23,7 @@ export class StraightPath {
   readonly #middle: Child;
   readonly #target: Target;
   readonly #client: "straight" | "straightForeign";
-  // Processes of its own for each: what the slow one taught the compiler would slow the other.
+  // As contestants have it.
   #paced: Stage | undefined;
   #full: Stage | undefined;
 

@@ -35,8 +35,12 @@ export const sizes = {
 /** Events a second at which latency is measured. */
 export const pacedPerSecond = 1_000;
 
+/** How fast is published: as fast as it goes, or at a fixed rate. */
+export type Pace = "full" | "fixed";
+
 interface Measure {
   readonly label: string;
+  readonly pace: Pace;
   /** Whether a contestant takes part. */
   readonly takesPart: (contestant: Contestant, quick: boolean) => boolean;
   /** The same of the straight path. */
@@ -54,6 +58,7 @@ const often = (when: Often, quick: boolean): boolean => when === "always" || !qu
 export const measures: Readonly<Record<MeasureName, Measure>> = {
   throughput1: {
     label: "1 subscriber",
+    pace: "full",
     beside: (straight, { seconds }) => straight.rate(1, seconds),
     takesPart: ({ onlyFull }, quick) => !(quick && onlyFull === true),
     run: (stage, { onlyThroughput = 1 }, { seconds, warmSeconds }) => stage.throughput(onlyThroughput, seconds, warmSeconds),
@@ -61,6 +66,7 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   },
   throughput10: {
     label: "10 subscribers",
+    pace: "full",
     beside: (straight, { seconds }) => straight.rate(10, seconds),
     takesPart: ({ throughput10, onlyThroughput }, quick) => onlyThroughput === undefined && often(throughput10, quick),
     run: (stage, _, { seconds, warmSeconds }) => stage.throughput(10, seconds, warmSeconds),
@@ -68,12 +74,14 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   },
   catchUp: {
     label: "catching up",
+    pace: "full",
     takesPart: ({ catchUp, onlyThroughput }, quick) => onlyThroughput === undefined && often(catchUp, quick),
     run: (stage, _, { missed }) => stage.catchUp(missed),
     headline: perSecond,
   },
   latency1: {
     label: "latency, 1 subscriber",
+    pace: "fixed",
     beside: (straight, { paced }) => straight.latency(1, paced),
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
     run: (stage, _, { paced }) => stage.latency(1, pacedPerSecond, paced),
@@ -81,6 +89,7 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   },
   latency10: {
     label: "latency, 10 subscribers",
+    pace: "fixed",
     beside: (straight, { paced }) => straight.latency(10, paced),
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
     run: (stage, _, { paced }) => stage.latency(10, pacedPerSecond, paced),

@@ -6,7 +6,7 @@ import { given } from "./client.ts";
 import { contestants, type Contestant, type ContestantKey } from "./contestants.ts";
 import { Stage, type Throughput } from "./measure.ts";
 import type { PayloadKind } from "./payloads.ts";
-import { contestantKeys, measures, type Found, type MeasureName, type Results, type Size } from "./plan.ts";
+import { contestantKeys, measures, type Found, type MeasureName, type Pace, type Results, type Size } from "./plan.ts";
 import type { Servers } from "./servers.ts";
 
 /** What was measured, and what could not be: why, by contestant. */
@@ -38,11 +38,11 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   try {
     for (let round = 0; round < size.rounds; round += 1) {
       for (const name of Object.keys(measures) as readonly MeasureName[]) {
-        const { label, takesPart, run, headline, beside } = measures[name];
+        const { label, pace, takesPart, run, headline, beside } = measures[name];
         for (const key of keys) {
           const contestant: Contestant = contestants[key];
           if (!takesPart(contestant, quick)) continue;
-          const result = await stages.measure(key, (stage) => run(stage, contestant, size));
+          const result = await stages.measure({ key, pace }, (stage) => run(stage, contestant, size));
           if (result === undefined) continue;
           (found[name][key] ??= []).push(result);
           say(`round ${round + 1}/${size.rounds}, ${label}: ${contestant.label}: ${headline(result as never)}`);
@@ -55,7 +55,9 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
     if (!quick) {
       for (const { payload, subscribers, results } of others) {
         for (const key of keys.filter((each) => measures.throughput10.takesPart(contestants[each], quick))) {
-          const result = await stages.attempt(key, (stage) => stage.throughput(subscribers, size.seconds / 2, size.warmSeconds, payload));
+          const result = await stages.attempt({ key, pace: "full" }, (stage) =>
+            stage.throughput(subscribers, size.seconds / 2, size.warmSeconds, payload),
+          );
           if (typeof result === "string") {
             otherFailures.push(`${contestants[key].label}, payload ${payload}, ${subscribers} subscribers: ${result}`);
             continue;
@@ -85,12 +87,20 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   return { found: found as Found, others: quick ? [] : others, failures, otherFailures, limits };
 }
 
-/** The processes of each contestant: made once, so that what a language's compiler learns is kept for all rounds. */
+interface Who {
+  readonly key: ContestantKey;
+  readonly pace: Pace;
+}
+
+/**
+ * The processes of each contestant: made once, so that what a language's compiler learns is kept for all rounds; others for each pace, as services have one or the other: a
+ * subscriber that was long at a low rate needed half as much CPU again for each event at full speed.
+ */
 class Stages {
   readonly failures: Partial<Record<ContestantKey, string>> = {};
   readonly #servers: Servers;
   readonly #say: (line: string) => void;
-  readonly #stages: Partial<Record<ContestantKey, Stage>> = {};
+  readonly #stages: Readonly<Record<Pace, Partial<Record<ContestantKey, Stage>>>> = { full: {}, fixed: {} };
 
   constructor(servers: Servers, say: (line: string) => void) {
     this.#servers = servers;
@@ -98,29 +108,31 @@ class Stages {
   }
 
   /** Undefined: it failed, now or before. */
-  async measure<Result>(key: ContestantKey, run: (stage: Stage) => Promise<Result>): Promise<Result | undefined> {
+  async measure<Result>(who: Who, run: (stage: Stage) => Promise<Result>): Promise<Result | undefined> {
+    const { key } = who;
     if (this.failures[key] !== undefined) return undefined;
-    const result = await this.attempt(key, run);
+    const result = await this.attempt(who, run);
     if (typeof result !== "string") return result;
     this.failures[key] = result;
     return undefined;
   }
 
   /** Resolves with why, when it failed; its processes are made anew then. */
-  async attempt<Result>(key: ContestantKey, run: (stage: Stage) => Promise<Result>): Promise<Result | string> {
-    const stage = (this.#stages[key] ??= new Stage(contestants[key], contestants[key].target(this.#servers)));
+  async attempt<Result>({ key, pace }: Who, run: (stage: Stage) => Promise<Result>): Promise<Result | string> {
+    const stages = this.#stages[pace];
+    const stage = (stages[key] ??= new Stage(contestants[key], contestants[key].target(this.#servers)));
     await settleDisk();
     try {
       return await run(stage);
     } catch (error) {
       this.#say(`${contestants[key].label} failed: ${error instanceof Error ? `${error.stack} ${String(error.cause)}` : String(error)}`);
       await stage.stop();
-      delete this.#stages[key];
+      delete stages[key];
       return error instanceof Error ? error.message : String(error);
     }
   }
 
   async stop(): Promise<void> {
-    await Promise.all(Object.values(this.#stages).map((stage) => stage.stop()));
+    await Promise.all(Object.values(this.#stages).flatMap((stages) => Object.values(stages).map((stage) => stage.stop())));
   }
 }
