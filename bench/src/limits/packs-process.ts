@@ -1,6 +1,7 @@
-import { connect, type ConfirmChannel } from "amqplib";
+import type { ConfirmChannel } from "amqplib";
 import { answer } from "../harness/child.ts";
 import { machineMs } from "../harness/clock.ts";
+import { connectAmqp } from "../peers/clients/amqp.ts";
 
 /** Publishes packs to a queue, or takes them from it: nothing else. */
 
@@ -14,7 +15,7 @@ interface Where {
 
 answer({
   async create({ amqp, queue }: Where) {
-    const model = await connect(amqp);
+    const model = await connectAmqp(amqp);
     const channel = await model.createChannel();
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.assertExchange(queue, "topic", { durable: true });
@@ -23,7 +24,7 @@ answer({
   },
   /** So many messages of these bytes, each confirmed. */
   async publish({ amqp, queue, body, messages }: Where & { readonly body: Uint8Array; readonly messages: number }) {
-    const model = await connect(amqp);
+    const model = await connectAmqp(amqp);
     const channel = await model.createConfirmChannel();
     const firstAtMs = machineMs();
     await send(channel, queue, Buffer.from(body), messages);
@@ -32,7 +33,7 @@ answer({
   },
   /** Resolves with when the last of so many messages came. */
   async consume({ amqp, queue, messages }: Where & { readonly messages: number }) {
-    const model = await connect(amqp);
+    const model = await connectAmqp(amqp);
     const channel = await model.createChannel();
     await channel.prefetch(window * 2);
     const { promise, resolve } = Promise.withResolvers<number>();

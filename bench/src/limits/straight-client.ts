@@ -1,7 +1,7 @@
 import { connect as connectHttp2, type ClientHttp2Stream } from "node:http2";
 import type { ConfirmChannel } from "amqplib";
 import { given, type PeerClient } from "../peers/client.ts";
-import { connectAmqp, openPlainPublisher } from "../peers/clients/plain-publisher.ts";
+import { connectAmqp, openPlainPublisher } from "../peers/clients/amqp.ts";
 import { EventWriter, FrameReader } from "./straight-wire.ts";
 
 const packBytes = 64 * 1024;

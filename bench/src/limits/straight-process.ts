@@ -1,12 +1,12 @@
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { Channel, ConsumeMessage } from "amqplib";
 import { answer } from "../harness/child.ts";
-import { connectAmqp } from "../peers/clients/plain-publisher.ts";
+import { connectAmqp } from "../peers/clients/amqp.ts";
 import { Segment, SegmentStore } from "./straight-store.ts";
 import { EventWriter } from "./straight-wire.ts";
 
 /**
- * The middle of the straight path: takes packs from a queue, commits those that came meanwhile as one segment, acks them, and writes its bytes to each stream of
+ * The middle of the straight path: takes packs from a queue, or plain messages that it makes events, commits those that came meanwhile as one segment, acks them, and writes its bytes to each stream of
  * HTTP/2. It keeps what Warren keeps when all goes well, and does nothing for when it does not.
  */
 
@@ -17,22 +17,22 @@ interface Where {
   readonly port: number;
   /** Events of one segment at most. */
   readonly segmentBytes: number;
-  /** Messages that are delivered and not acked. */
-  readonly prefetch: number;
   /** Whether messages are plain, and not packs. */
   readonly foreign: boolean;
 }
 
+/** Messages that are delivered and not acked: packs, or of one event each. */
+const prefetch = { packs: 64, plain: 2_000 } as const;
 /** Segments in memory: that one is used again which every stream has written. It bounds what slow streams hold. */
 const kept = 8;
 
 answer({
-  async start({ amqp, queue, url, port, segmentBytes, prefetch, foreign }: Where) {
+  async start({ amqp, queue, url, port, segmentBytes, foreign }: Where) {
     const channel = await (await connectAmqp(amqp)).createChannel();
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.assertExchange(queue, "topic", { durable: true });
     await channel.bindQueue(queue, queue, "#");
-    await channel.prefetch(prefetch);
+    await channel.prefetch(foreign ? prefetch.plain : prefetch.packs);
     const middle = new Middle(
       channel,
       await SegmentStore.open(url, queue),

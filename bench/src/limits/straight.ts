@@ -15,9 +15,6 @@ export interface StraightParts {
   readonly foreign?: boolean;
 }
 
-/** Messages that are delivered and not acked: packs, or of one event each. */
-const prefetch = { packs: 64, plain: 2_000 } as const;
-
 /** The straight path, to be measured: all it needs shares the cores, and every subscriber gets every event, in order, once. */
 export class StraightPath {
   readonly #middle: Child;
@@ -36,8 +33,7 @@ export class StraightPath {
   static async open({ amqp, queue, url, segmentBytes, foreign = false }: StraightParts): Promise<StraightPath> {
     const [port = 0] = await freePorts(1);
     const middle = startChild(new URL("straight-process.ts", import.meta.url));
-    const delivered = foreign ? prefetch.plain : prefetch.packs;
-    await middle.ask("start", { amqp, queue, url, port, segmentBytes, prefetch: delivered, foreign });
+    await middle.ask("start", { amqp, queue, url, port, segmentBytes, foreign });
     return new StraightPath(middle, { amqp, queue, straightUrl: `http://127.0.0.1:${port}` }, foreign);
   }
 

@@ -1,7 +1,7 @@
 import { WarrenError, type Logger } from "@warren/protocol";
 import { Kysely, sql } from "kysely";
-import type { ParameterValue } from "./execute-messages.ts";
 import { CopyOut, type CopyFields } from "./copy-out.ts";
+import type { ParameterValue } from "./execute-messages.ts";
 import { OwnSchemaDialect } from "./own-schema-dialect.ts";
 import { openPool, withClient } from "./pool.ts";
 import { PreparedQuery } from "./prepared-query.ts";

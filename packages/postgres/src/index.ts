@@ -1,4 +1,3 @@
-export type { ParameterValue } from "./execute-messages.ts";
 export { binaryArray, fixedArray, type BinaryType } from "./binary.ts";
 export type { CopyFields } from "./copy-out.ts";
 export {
@@ -10,4 +9,5 @@ export {
   type DatabaseErrorKind,
 } from "./database-errors.ts";
 export { openDatabase, schemaName, type Database, type DatabaseOptions, type PreparedStatement } from "./database.ts";
+export type { ParameterValue } from "./execute-messages.ts";
 export { migrate, type Migrations } from "./migrate.ts";

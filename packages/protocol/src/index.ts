@@ -27,8 +27,8 @@ export {
   type Settled,
 } from "./offset-ranges.ts";
 export { silentLogger, systemClock, type Clock, type IdSource, type LogFields, type Logger, type Timer } from "./ports.ts";
-export { UuidSource } from "./uuid-source.ts";
 export { TopicMatcher, topicMatches } from "./topic.ts";
+export { UuidSource } from "./uuid-source.ts";
 export { canonicalPatterns, checkConsumerName, checkPatterns } from "./validation.ts";
 export { sameContent } from "./walker/same-content.ts";
 export { readBatch, type ReceivedBatch } from "./walker/read-batch.ts";

@@ -1,6 +1,9 @@
 import type { MadeId } from "./event.ts";
 
-const digits = new TextEncoder().encode("0123456789abcdef");
+const encoder = new TextEncoder();
+const digits = encoder.encode("0123456789abcdef");
+/** As fast as Node's own Buffer, and browsers have it. */
+const decoder = new TextDecoder();
 /** How far the clock may go back before ids follow it, in milliseconds. Below that they go on from the last one, and keep their order. */
 const rollbackMs = 10_000;
 /** The counter has 42 bits, as two numbers: 12 before the variant, 30 behind it. */
@@ -28,7 +31,7 @@ function randomNumbers(): () => number {
 export class UuidSource implements MadeId {
   /** The last one. */
   text = "";
-  readonly ascii = Buffer.from("00000000-0000-7000-8000-000000000000");
+  readonly ascii: Uint8Array = encoder.encode("00000000-0000-7000-8000-000000000000");
   readonly #random: () => number;
   #ms = -1;
   #high = 0;
@@ -47,7 +50,7 @@ export class UuidSource implements MadeId {
     writeHex(ascii, 19, 23, 0x8000 + (this.#low >>> 16));
     writeHex(ascii, 24, 28, this.#low);
     writeHex(ascii, 28, 36, this.#random());
-    this.text = ascii.toString("latin1");
+    this.text = decoder.decode(ascii);
     return this.text;
   }
 

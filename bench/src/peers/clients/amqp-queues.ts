@@ -1,6 +1,6 @@
 import type { Channel, ConsumeMessage } from "amqplib";
 import { given, type PeerClient, type Target, type Topic } from "../client.ts";
-import { connectAmqp, openPlainPublisher } from "./plain-publisher.ts";
+import { connectAmqp, openPlainPublisher } from "./amqp.ts";
 
 const queueOf = ({ name }: Topic, subscriber: string): string => `${name}.${subscriber}`;
 const prefetch = 2_000;

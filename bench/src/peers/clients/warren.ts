@@ -1,6 +1,6 @@
 import { createPublisher, createSubscriber, type Subscription } from "@warren/client";
 import { given, type PeerClient } from "../client.ts";
-import { openPlainPublisher } from "./plain-publisher.ts";
+import { openPlainPublisher } from "./amqp.ts";
 
 /** Ours: the SDK, its broker, RabbitMQ and PostgreSQL. `packing` is "false" for one event in each AMQP message. */
 export const warren: PeerClient = {
