@@ -83,6 +83,15 @@ describe("readBatch()", () => {
     expect(batch).toMatchObject({ count: 2, firstOffset: 7n });
   });
 
+  test("finds all events, whatever their sizes", () => {
+    const large = Array.from({ length: 20 }, (_, i) => newEvent({ id: `large-${i}`, subject: "x".repeat(10_000) }));
+    const small = Array.from({ length: 3_000 }, (_, i) => newEvent({ id: `small-${i}` }));
+    for (const events of [large, small, [...large, ...small], [...small, ...large]]) {
+      const batch = must(readBatch(batchOf(events)), "a batch");
+      expect(Array.from({ length: batch.count }, (_, i) => new LazyEvent(batch, i).id)).toEqual(events.map(({ id }) => id));
+    }
+  });
+
   test("takes no bytes that are cut off", () => {
     const bytes = batchOf([newEvent()]);
     for (const end of [1, 3, bytes.length - 1]) expect(readBatch(bytes.subarray(0, end)), `${end} bytes`).toBeUndefined();

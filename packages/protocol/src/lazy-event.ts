@@ -5,13 +5,12 @@ import { isJson } from "./event.ts";
 import { EventSchema, type Event } from "./gen/warren/v1/event_pb.ts";
 import type { RecordedEvent } from "./recorded-event.ts";
 import { must } from "./assert.ts";
+import { findField, type FoundField } from "./walker/find-field.ts";
 import type { ReceivedBatch } from "./walker/read-batch.ts";
 import { readText } from "./walker/utf8.ts";
-import { WireReader } from "./walker/wire.ts";
 
 /** Numbers of Event's fields. */
 const fields = { id: 1, source: 2, type: 3, subject: 4, dataContentType: 6, dataSchema: 7, partitionKey: 8, data: 10, text: 11 } as const;
-const lengthDelimited = 2;
 
 const given = (value: string): string | undefined => (value === "" ? undefined : value);
 
@@ -84,8 +83,11 @@ export class LazyEvent implements RecordedEvent {
   }
 
   get bytes(): Uint8Array {
-    const reader = this.#find(fields.data, fields.text);
-    return reader === undefined ? new Uint8Array() : reader.bytes.subarray(reader.position, reader.end);
+    const found = this.#find(fields.data, fields.text);
+    if (found === undefined) return new Uint8Array();
+    const { memory, bytes } = this.#batch;
+    // Not `bytes.subarray`: of a `Buffer` of Node that is one too, and takes twice as long.
+    return new Uint8Array(memory, bytes.byteOffset + found.from, found.to - found.from);
   }
 
   /** For logs; the offset as text. */
@@ -109,7 +111,7 @@ export class LazyEvent implements RecordedEvent {
     const isText = found.field === fields.text;
     const json = isJson(this.#text(fields.dataContentType));
     if (!isText && !json) return this.bytes;
-    const text = must(readText(found.bytes, found.position, found.end), "a broker sends no event whose text is not UTF-8");
+    const text = must(readText(this.#batch.bytes, found.from, found.to), "a broker sends no event whose text is not UTF-8");
     return json ? JSON.parse(text) : text;
   }
 
@@ -120,7 +122,7 @@ export class LazyEvent implements RecordedEvent {
     if (known !== undefined) return known;
     const found = this.#find(field);
     const text =
-      found === undefined ? "" : must(readText(found.bytes, found.position, found.end), "a broker sends no event whose text is not UTF-8");
+      found === undefined ? "" : must(readText(this.#batch.bytes, found.from, found.to), "a broker sends no event whose text is not UTF-8");
     texts[field] = text;
     return text;
   }
@@ -140,25 +142,8 @@ export class LazyEvent implements RecordedEvent {
     return this.#batch.bounds[2 * this.#index + 1] ?? 0;
   }
 
-  /** Where the content of a field lies, or that of the other one: the last of them counts, as in a decoder. */
-  #find(field: number, other = field): Found | undefined {
-    const { bytes } = this.#batch;
-    const reader = new WireReader(bytes, this.#start, this.#end);
-    let found: Found | undefined;
-    while (!reader.done) {
-      const tag = reader.tag();
-      if (tag % 8 !== lengthDelimited) {
-        if (tag < 0 || !reader.skip(tag % 8)) return found;
-        continue;
-      }
-      const length = reader.length();
-      if (length < 0) return found;
-      const position = reader.position;
-      reader.position += length;
-      const number = tag >>> 3;
-      if (number === field || number === other) found = { field: number, bytes, position, end: reader.position };
-    }
-    return found;
+  #find(field: number, other?: number): FoundField | undefined {
+    return findField(this.#batch.bytes, this.#start, this.#end, field, other);
   }
 }
 
@@ -168,11 +153,4 @@ interface Made {
   parsed?: { readonly data: unknown };
   event?: Event;
   extensions?: ReadonlyMap<string, string>;
-}
-
-interface Found {
-  readonly field: number;
-  readonly bytes: Uint8Array;
-  readonly position: number;
-  readonly end: number;
 }

@@ -9,6 +9,8 @@ export interface ReceivedBatch {
   readonly firstOffset: Offset;
   readonly recordedAt: Date;
   readonly bytes: Uint8Array;
+  /** What `bytes` lies in: asking a view for it is a call out of compiled code. */
+  readonly memory: ArrayBufferLike;
   readonly count: number;
   /** Where in `bytes` the fields of event i begin (2 i) and end (2 i + 1), for each of `count`; what follows means nothing. */
   readonly bounds: Uint32Array;
@@ -41,7 +43,8 @@ export function readBatch(bytes: Uint8Array): ReceivedBatch | undefined {
     const from = reader.position;
     reader.position += length;
     if (tag === eventTag) {
-      if (2 * count === bounds.length) bounds = grown(bounds);
+      // As if the others were as large as those until now.
+      if (2 * count === bounds.length) bounds = grown(bounds, bytes.length / from);
       bounds[2 * count] = from;
       bounds[2 * count + 1] = reader.position;
       count += 1;
@@ -49,14 +52,15 @@ export function readBatch(bytes: Uint8Array): ReceivedBatch | undefined {
       recordedAt = timestampDate(fromBinary(TimestampSchema, bytes.subarray(from, reader.position)));
     }
   }
-  return { firstOffset, recordedAt, bytes, count, bounds };
+  return { firstOffset, recordedAt, bytes, memory: bytes.buffer, count, bounds };
 }
 
-/** Room for a few events; it is doubled for more. */
+/** Room for a few events. */
 const firstBounds = 16;
 
-function grown(bounds: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
-  const more = new Uint32Array(2 * bounds.length);
+/** At least twice as much room. */
+function grown(bounds: Uint32Array<ArrayBuffer>, factor: number): Uint32Array<ArrayBuffer> {
+  const more = new Uint32Array(bounds.length * Math.ceil(Math.max(2, factor)));
   more.set(bounds);
   return more;
 }
