@@ -1,5 +1,5 @@
 import { startPostgres } from "@warren/test-servers";
-import { settleDisk } from "../harness/disk.ts";
+import { settleMachine } from "../harness/settle.ts";
 import { count, millis, spreadBy } from "../harness/rounds.ts";
 import type { Latency, PacedTime, Throughput } from "../peers/measure.ts";
 import type { RateLimit } from "./measure.ts";
@@ -62,7 +62,7 @@ export class StraightRounds {
 
   /** One round at a fixed rate. */
   async latency(subscribers: number, paced: PacedTime): Promise<void> {
-    await settleDisk();
+    await settleMachine();
     const latency = await this.#small.latency(subscribers, paced);
     this.#say(`the straight path to ${subscribers}: p50 ${millis(latency.p50)} ms, p99 ${millis(latency.p99)} ms`);
     add(this.#latencies, subscribers, latency);
@@ -82,7 +82,7 @@ export class StraightRounds {
   }
 
   async #measure(found: Map<number, Throughput[]>, subscribers: number, path: StraightPath, seconds: number): Promise<void> {
-    await settleDisk();
+    await settleMachine();
     const rate = await path.rate(subscribers, seconds);
     this.#say(`the straight path to ${subscribers}${path === this.#foreign ? ", plain messages" : ""}: ${count(rate.perSecond)}/s`);
     add(found, subscribers, rate);

@@ -1,4 +1,4 @@
-import { settleDisk } from "../harness/disk.ts";
+import { settleMachine } from "../harness/settle.ts";
 import type { ScenarioOptions } from "../harness/report.ts";
 import { measureLimits, type Limits } from "../limits/measure.ts";
 import { StraightRounds } from "../limits/straight-rounds.ts";
@@ -121,7 +121,7 @@ class Stages {
   async attempt<Result>({ key, pace }: Who, run: (stage: Stage) => Promise<Result>): Promise<Result | string> {
     const stages = this.#stages[pace];
     const stage = (stages[key] ??= new Stage(contestants[key], contestants[key].target(this.#servers)));
-    await settleDisk();
+    await settleMachine();
     try {
       return await run(stage);
     } catch (error) {
