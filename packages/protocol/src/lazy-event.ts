@@ -5,12 +5,13 @@ import { isJson } from "./event.ts";
 import { EventSchema, type Event } from "./gen/warren/v1/event_pb.ts";
 import type { RecordedEvent } from "./recorded-event.ts";
 import { must } from "./assert.ts";
-import { findField, type FoundField } from "./walker/find-field.ts";
 import type { ReceivedBatch } from "./walker/read-batch.ts";
 import { readText } from "./walker/utf8.ts";
+import { WireReader } from "./walker/wire.ts";
 
 /** Numbers of Event's fields. */
 const fields = { id: 1, source: 2, type: 3, subject: 4, dataContentType: 6, dataSchema: 7, partitionKey: 8, data: 10, text: 11 } as const;
+const lengthDelimited = 2;
 
 const given = (value: string): string | undefined => (value === "" ? undefined : value);
 
@@ -86,7 +87,7 @@ export class LazyEvent implements RecordedEvent {
     const found = this.#find(fields.data, fields.text);
     if (found === undefined) return new Uint8Array();
     const { memory, bytes } = this.#batch;
-    // Not `bytes.subarray`: of a `Buffer` of Node that is one too, and takes twice as long.
+    // Not `bytes.subarray`: that asks `bytes` for its memory, each time.
     return new Uint8Array(memory, bytes.byteOffset + found.from, found.to - found.from);
   }
 
@@ -142,8 +143,24 @@ export class LazyEvent implements RecordedEvent {
     return this.#batch.bounds[2 * this.#index + 1] ?? 0;
   }
 
-  #find(field: number, other?: number): FoundField | undefined {
-    return findField(this.#batch.bytes, this.#start, this.#end, field, other);
+  /** Where the content of a field lies, or that of the other one: the last of them counts, as in a decoder. */
+  #find(field: number, other = field): Found | undefined {
+    const reader = new WireReader(this.#batch.bytes, this.#start, this.#end);
+    let found: Found | undefined;
+    while (!reader.done) {
+      const tag = reader.tag();
+      if (tag % 8 !== lengthDelimited) {
+        if (tag < 0 || !reader.skip(tag % 8)) return found;
+        continue;
+      }
+      const length = reader.length();
+      if (length < 0) return found;
+      const from = reader.position;
+      reader.position += length;
+      const number = tag >>> 3;
+      if (number === field || number === other) found = { field: number, from, to: reader.position };
+    }
+    return found;
   }
 }
 
@@ -153,4 +170,10 @@ interface Made {
   parsed?: { readonly data: unknown };
   event?: Event;
   extensions?: ReadonlyMap<string, string>;
+}
+
+interface Found {
+  readonly field: number;
+  readonly from: number;
+  readonly to: number;
 }

@@ -25,6 +25,16 @@ export class WireReader {
       this.position += 1;
       return first;
     }
+    // Most lengths above 127 need two bytes: a loop takes several times as long.
+    const second = this.position + 1 < this.end ? (this.bytes[this.position + 1] ?? 0) : 0x80;
+    if (second < 0x80) {
+      this.position += 2;
+      return (first & 0x7f) + second * 0x80;
+    }
+    return this.#longVarint();
+  }
+
+  #longVarint(): number {
     let value = 0;
     let factor = 1;
     for (let i = 0; i < 10; i += 1) {
