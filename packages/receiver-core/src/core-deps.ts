@@ -39,7 +39,7 @@ export interface CoreOptions {
   readonly chunk?: ChunkSize | undefined;
   /** A receiver without consumers is removed after so many milliseconds. Default and 0: never. */
   readonly retireAfterMs?: number | undefined;
-  /** How often retention, expiry and retirement are looked at, in milliseconds. Default 10 000. */
+  /** How often retention, expiry and retirement of each receiver are looked at, in milliseconds. Default 20 000. */
   readonly upkeepMs?: number | undefined;
 }
 

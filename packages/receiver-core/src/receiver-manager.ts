@@ -49,7 +49,7 @@ export class ReceiverManager implements Subscriptions {
   readonly #operations: ConsumerOperations;
   readonly #migrations: Migrations;
   readonly receiverOperations: ReceiverOperations;
-  readonly #upkeep: Upkeep;
+  readonly #upkeep: Upkeep<Receiver>;
   readonly #leases: LeaseCheck;
   readonly #names: NameCheck;
   /** Why the last sessions ended, oldest first. */

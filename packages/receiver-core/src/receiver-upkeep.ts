@@ -5,10 +5,12 @@ import { unwatched, watchChannel, type ChannelWatch } from "./machine/channel-wa
 import { effectsOf, extendPlan, startPlan, type Reader, type ReaderEffect, type RetentionPlan } from "./machine/retention.ts";
 import type { ReceiverWriter } from "./receiver-writer.ts";
 
-/** Segments looked at in one page. */
+/** The oldest segment tells whether any may go: most logs are not looked at further. */
+const firstPageSegments = 1;
+/** Segments looked at in each further page. */
 const pageSegments = 2_000;
-/** Pages looked at for one step: more than it can remove, and not all of a log that somebody holds. */
-const pagesPerStep = 3;
+/** Pages looked at for one step, the first included: more than it can remove, and not all of a log that somebody holds. */
+const pagesPerStep = 4;
 /** Names of who holds a log. */
 const namesKept = 100;
 
@@ -31,7 +33,7 @@ export interface Kept {
 /** What upkeep needs of its receiver. */
 export interface UpkeepOwner {
   readonly receiverId: bigint;
-  readonly writer: ReceiverWriter;
+  readonly writer: Pick<ReceiverWriter, "claim" | "channel" | "pruned" | "check">;
   retention(): RetentionPolicy;
   /** Consumers that fell asleep and are not known to the state store as such. Token undefined: it must be asked for. */
   sleepers(): readonly { readonly name: string; readonly sessionToken: bigint | undefined }[];
@@ -44,12 +46,12 @@ export interface UpkeepOwner {
 
 /** Keeps one receiver in order: retention of its log, and consumers that sleep too long. Only for who owns the log. */
 export class ReceiverUpkeep {
-  readonly #deps: CoreDeps;
+  readonly #deps: Pick<CoreDeps, "log" | "state" | "offsets" | "clock" | "logger">;
   readonly #owner: UpkeepOwner;
   #kept: Kept = { bytes: 0, heldBy: [], heldFrom: 0n };
   #watch: ChannelWatch = unwatched;
 
-  constructor(deps: CoreDeps, owner: UpkeepOwner) {
+  constructor(deps: Pick<CoreDeps, "log" | "state" | "offsets" | "clock" | "logger">, owner: UpkeepOwner) {
     this.#deps = deps;
     this.#owner = owner;
   }
@@ -129,7 +131,7 @@ export class ReceiverUpkeep {
     const { log, clock } = this.#deps;
     const { receiverId } = this.#owner;
     const { headOffset, oldestOffset } = await log.status(receiverId, options);
-    let page = await log.sizes(receiverId, oldestOffset - 1n, pageSegments, options);
+    let page = await log.sizes(receiverId, oldestOffset - 1n, firstPageSegments, options);
     const { keptBytes } = page;
     let plan = startPlan(policy, readers, { headOffset, oldestOffset, keptBytes, now: clock.wallMs() });
     for (let read = 1; !plan.complete; read += 1) {

@@ -23,6 +23,7 @@ export class Receiver implements Leased {
   /** By the monotonic clock: nobody used it since; that it is used was saved. */
   unusedSince: number;
   usedSaidAt = -Infinity;
+  keptAt = -Infinity;
   readonly #deps: CoreDeps;
   readonly #options: CoreOptions;
   readonly #shared: Shared;

@@ -2,31 +2,61 @@ import { isWarrenError, Times, type Timer } from "@warren/protocol";
 import type { CoreDeps, CoreOptions } from "./core-deps.ts";
 import type { Receiver } from "./receiver.ts";
 
-/** What upkeep needs of the manager. */
-export interface UpkeepSubject {
-  receivers(): readonly Receiver[];
-  /** Retires a receiver that nobody uses, when the state store agrees. */
-  retire(receiver: Receiver, unusedMs: number): Promise<boolean>;
+/** What upkeep needs of a receiver. */
+export interface Upkept {
+  readonly row: Pick<Receiver["row"], "receiverId" | "configKey">;
+  readonly owned: boolean;
+  readonly inUse: boolean;
+  readonly upkeep: { pass(): Promise<void> };
+  unusedSince: number;
+  usedSaidAt: number;
+  /** When it had its turn last. */
+  keptAt: number;
+  measureQueue(): Promise<void>;
 }
 
-/** Goes around the receivers from time to time: depth of queues, retention, expiry, retirement. */
-export class Upkeep {
-  readonly #deps: CoreDeps;
-  readonly #options: CoreOptions;
-  readonly #subject: UpkeepSubject;
+/** What upkeep needs of the manager. */
+export interface UpkeepSubject<Kept extends Upkept> {
+  receivers(): readonly Kept[];
+  /** Retires a receiver that nobody uses, when the state store agrees. */
+  retire(receiver: Kept, unusedMs: number): Promise<boolean>;
+}
+
+/**
+ * Goes around the receivers: depth of queues, retention, expiry, retirement. Each has a time of its own, so that many are no burst, and a whole period between two turns:
+ * `watchChannel` counts on that.
+ */
+export class Upkeep<Kept extends Upkept> {
+  readonly #deps: Pick<CoreDeps, "clock" | "logger" | "state">;
+  readonly #options: Pick<CoreOptions, "upkeepMs" | "retireAfterMs">;
+  readonly #subject: UpkeepSubject<Kept>;
+  /** Those of this round that are left. */
+  #left: Kept[] = [];
+  #betweenMs = 0;
   #timer: Timer | undefined;
   #stopped = false;
 
-  constructor(deps: CoreDeps, options: CoreOptions, subject: UpkeepSubject) {
+  constructor(
+    deps: Pick<CoreDeps, "clock" | "logger" | "state">,
+    options: Pick<CoreOptions, "upkeepMs" | "retireAfterMs">,
+    subject: UpkeepSubject<Kept>,
+  ) {
     this.#deps = deps;
     this.#options = options;
     this.#subject = subject;
   }
 
-  /** The first round comes a period later. */
+  /** Who is there has its first turn within a period. */
   start(): void {
     if (this.#stopped) return;
-    this.#timer = this.#deps.clock.after(this.#options.upkeepMs ?? Times.upkeepMs, () => void this.#round());
+    const { clock } = this.#deps;
+    const everyMs = this.#options.upkeepMs ?? Times.upkeepMs;
+    if (this.#left.length === 0) {
+      this.#left = this.#subject.receivers().toReversed();
+      this.#betweenMs = everyMs / Math.max(1, this.#left.length);
+    }
+    const due = (this.#left.at(-1)?.keptAt ?? -Infinity) + everyMs;
+    this.#timer = clock.after(Math.max(this.#betweenMs, due - clock.monotonicMs()), () => void this.#next());
   }
 
   /** A step under way may still happen. Twice is fine. */
@@ -35,15 +65,17 @@ export class Upkeep {
     this.#timer?.cancel();
   }
 
-  async #round(): Promise<void> {
-    for (const receiver of this.#subject.receivers()) {
-      if (this.#stopped) return;
+  async #next(): Promise<void> {
+    const receiver = this.#left.pop();
+    // It may have been retired since the round began.
+    if (receiver !== undefined && this.#subject.receivers().includes(receiver)) {
       await this.#keep(receiver);
+      receiver.keptAt = this.#deps.clock.monotonicMs();
     }
     this.start();
   }
 
-  async #keep(receiver: Receiver): Promise<void> {
+  async #keep(receiver: Kept): Promise<void> {
     const { logger } = this.#deps;
     try {
       await receiver.measureQueue();
@@ -58,7 +90,7 @@ export class Upkeep {
   }
 
   /** Says that the receiver is used, or asks to retire it: neither more often than it takes to be exact to a quarter. */
-  async #use(receiver: Receiver): Promise<void> {
+  async #use(receiver: Kept): Promise<void> {
     const { clock, state } = this.#deps;
     const retireAfterMs = this.#options.retireAfterMs ?? 0;
     const now = clock.monotonicMs();
