@@ -3,11 +3,11 @@ import type { Channel, ConsumeMessage } from "amqplib";
 import { answer } from "../harness/child.ts";
 import { connectAmqp } from "../peers/clients/amqp.ts";
 import { Segment, SegmentStore } from "./straight-store.ts";
-import { EventWriter } from "./straight-wire.ts";
+import { EventChecker, EventWriter } from "./straight-wire.ts";
 
 /**
- * The middle of the straight path: takes packs from a queue, or plain messages that it makes events, commits those that came meanwhile as one segment, acks them, and writes its bytes to each stream of
- * HTTP/2. It keeps what Warren keeps when all goes well, and does nothing for when it does not.
+ * The middle of the straight path: takes packs from a queue, or plain messages that it makes events, checks them, commits those that came meanwhile as one segment, acks
+ * them, writes its bytes to each stream of HTTP/2, and saves how far its subscribers are. It keeps what Warren keeps when all goes well, and does nothing for when it does not.
  */
 
 interface Where {
@@ -23,6 +23,8 @@ interface Where {
 
 /** Messages that are delivered and not acked: packs, or of one event each. */
 const prefetch = { packs: 64, plain: 2_000 } as const;
+/** How far subscribers are is saved so often. */
+const saveMs = 100;
 /** Segments in memory: that one is used again which every stream has written. It bounds what slow streams hold. */
 const kept = 8;
 
@@ -40,7 +42,7 @@ answer({
       foreign ? new EventWriter("/amqp/unknown", queue) : undefined,
     );
     const server = createServer();
-    server.on("stream", (stream) => middle.subscribe(stream));
+    server.on("stream", (stream) => void middle.subscribe(stream));
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     await channel.consume(queue, (message) => middle.take(message));
   },
@@ -51,6 +53,7 @@ class Middle {
   readonly #store: SegmentStore;
   readonly #outlets = new Set<Outlet>();
   readonly #segments: readonly Segment[];
+  readonly #checker = new EventChecker();
   /** Of plain messages. */
   readonly #writer: EventWriter | undefined;
   /** Deliveries that are in no segment yet. */
@@ -60,16 +63,20 @@ class Middle {
   #last: ConsumeMessage | undefined;
   #begun = 0;
   #busy = false;
+  #places = 0;
 
   constructor(channel: Channel, store: SegmentStore, segmentBytes: number, writer: EventWriter | undefined) {
     this.#channel = channel;
     this.#store = store;
     this.#writer = writer;
     this.#segments = Array.from({ length: kept }, () => new Segment(segmentBytes));
+    this.#saveLater();
   }
 
-  subscribe(stream: ServerHttp2Stream): void {
-    const outlet = new Outlet(stream, () => this.#advance());
+  async subscribe(stream: ServerHttp2Stream): Promise<void> {
+    this.#places += 1;
+    const outlet = new Outlet(stream, this.#places, () => this.#advance());
+    await this.#store.addPlace(outlet.place);
     this.#outlets.add(outlet);
     stream.once("close", () => {
       this.#outlets.delete(outlet);
@@ -99,7 +106,11 @@ class Middle {
     this.#filling ??= this.#free();
     const segment = this.#filling;
     if (segment === undefined) return;
-    for (let next = this.#waiting[0]; next !== undefined && segment.add(next.content, this.#writer); next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next !== undefined && segment.add(next.content, this.#checker, this.#writer);
+      next = this.#waiting[0]
+    ) {
       this.#last = this.#waiting.shift();
     }
   }
@@ -126,18 +137,36 @@ class Middle {
       for (const outlet of this.#outlets) outlet.write(segment.frame);
     });
   }
+
+  #saveLater(): void {
+    setTimeout(() => void this.#save(), saveMs);
+  }
+
+  async #save(): Promise<void> {
+    const acked = new Map<number, number>();
+    for (const outlet of this.#outlets) {
+      if (outlet.acked === outlet.saved) continue;
+      outlet.saved = outlet.acked;
+      acked.set(outlet.place, outlet.acked);
+    }
+    if (acked.size > 0) await this.#store.saveAcked(acked);
+    this.#saveLater();
+  }
 }
 
 /** One subscriber's stream. */
 class Outlet {
+  readonly place: number;
   /** Frames that the stream still holds. */
   unwritten = 0;
   /** Events, as its subscriber said last. */
   acked = 0;
+  saved = 0;
   readonly #stream: ServerHttp2Stream;
   readonly #written: () => void;
 
-  constructor(stream: ServerHttp2Stream, written: () => void) {
+  constructor(stream: ServerHttp2Stream, place: number, written: () => void) {
+    this.place = place;
     this.#stream = stream;
     this.#written = () => {
       this.unwritten -= 1;

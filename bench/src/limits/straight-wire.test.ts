@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { copyId, endOfEvent, EventWriter, FrameReader, idBytes } from "./straight-wire.ts";
+import { EventChecker, EventWriter, FrameReader, idBytes } from "./straight-wire.ts";
 
 /** Events with these payloads, and where each begins. */
 function written(payloads: readonly Buffer[]): { readonly events: Buffer; readonly starts: readonly number[] } {
@@ -23,16 +23,45 @@ function framed(events: Buffer): Buffer {
 
 const payloads = ["", "one", "x".repeat(300), "y".repeat(9_000)].map((text) => Buffer.from(text));
 
-test("events are found one after another, each with an id of its own", () => {
+test("events are checked one after another, each with an id of its own", () => {
   const { events, starts } = written(payloads);
+  const checker = new EventChecker();
   const ids = starts.map((start, index) => {
-    expect(endOfEvent(events, start)).toBe(starts[index + 1] ?? events.length);
     const id = Buffer.alloc(idBytes);
-    copyId(events, start, id, 0);
+    expect(checker.check(events, start, events.length, id, 0)).toBe(starts[index + 1] ?? events.length);
     return id.toString("hex");
   });
   expect(new Set(ids).size).toBe(payloads.length);
   expect(ids.toSorted()).toEqual(ids);
+});
+
+test("what another publisher sends is checked by itself", () => {
+  const checker = new EventChecker();
+  for (const type of ["a", "b", "b.c", "a"]) {
+    const writer = new EventWriter("/s", type);
+    const event = Buffer.alloc(writer.size(3));
+    writer.write(event, 0, Buffer.from("abc"));
+    expect(checker.check(event, 0, event.length, Buffer.alloc(idBytes), 0)).toBe(event.length);
+  }
+});
+
+test("a changed tag or length, an id that is none, and text that is none are no event", () => {
+  const { events } = written([Buffer.from("one")]);
+  const check = (change: (event: Buffer) => void, checker = new EventChecker()): number => {
+    const event = Buffer.from(events);
+    change(event);
+    return checker.check(event, 0, event.length, Buffer.alloc(idBytes), 0);
+  };
+  expect(check(() => undefined)).toBe(events.length);
+  const source = events.indexOf("/s");
+  const places = [0, 1, 3, 4, 5, 13, 40, source - 2, source - 1, source, events.length - 6, events.length - 5];
+  const warm = new EventChecker();
+  expect(check(() => undefined, warm)).toBe(events.length);
+  for (const at of places) {
+    for (const checker of [new EventChecker(), warm])
+      expect(() => check((event) => (event[at] = 0xff), checker), `byte ${at}`).toThrow(/no event/);
+  }
+  expect(() => new EventChecker().check(events, 0, events.length - 1, Buffer.alloc(idBytes), 0)).toThrow(/no event/);
 });
 
 test("frames are read alike in whatever pieces they come", () => {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { uuidv7 } from "uuidv7";
 
 /*
@@ -67,22 +68,76 @@ export class EventWriter {
 }
 
 /** Where the event at `at` ends. At least its head must be there. */
-export function endOfEvent(bytes: Uint8Array, at: number): number {
+function endOfEvent(bytes: Uint8Array, at: number): number {
   return at + headBytes + lengthAt(bytes, at + 1);
 }
 
-/** Copies the id of the event at `at`, as the 16 bytes that its text stands for. */
-export function copyId(bytes: Uint8Array, at: number, target: Uint8Array, to: number): void {
-  let from = at + idAt;
-  for (let i = 0; i < idBytes; i += 1) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) from += 1;
-    target[to + i] = (valueOf(bytes[from]) << 4) | valueOf(bytes[from + 1]);
-    from += 2;
+/**
+ * Checks events and takes their ids. Attributes that are, byte for byte, those of the event before are sound. Throws at what is not sound, or not as `EventWriter` writes it:
+ * there is nobody here to keep it.
+ */
+export class EventChecker {
+  /** Of the event before: what is between its id and the length of its data. */
+  #like = new Uint8Array(0);
+
+  /** Checks the event at `at`, which ends at `end` at the latest, and writes the 16 bytes that its id stands for. Returns where it ends. */
+  check(bytes: Uint8Array, at: number, end: number, id: Uint8Array, to: number): number {
+    const eventEnd = at + headBytes > end ? end + 1 : endOfEvent(bytes, at);
+    if (eventEnd > end || bytes[at] !== tagOf(3) || bytes[at + headBytes] !== tagOf(1) || bytes[at + headBytes + 1] !== idText)
+      throw unsound();
+    copyId(bytes, at + headBytes + 2, id, to);
+    const from = at + headBytes + 2 + idText;
+    if (!startsWith(bytes, from, this.#like) || this.#like.length === 0) this.#like = attributesAt(bytes, from, eventEnd);
+    const dataAt = from + this.#like.length;
+    if (dataAt + 2 + lengthAt(bytes, dataAt) !== eventEnd) throw unsound();
+    return eventEnd;
   }
 }
 
-/** Of a lower-case digit. */
-const valueOf = (digit = 0): number => (digit & 0xf) + (digit >> 6) * 9;
+/** The one attribute that is no text. */
+const time = 5;
+
+/** A copy of source, type, time and content type, in this order, each with less than 128 bytes, and of the tag of the data. */
+function attributesAt(bytes: Uint8Array, from: number, end: number): Uint8Array<ArrayBuffer> {
+  let at = from;
+  for (const field of [2, 3, time, 6]) {
+    const length = bytes[at + 1] ?? 0;
+    const value = bytes.subarray(at + 2, at + 2 + length);
+    if (bytes[at] !== tagOf(field) || length === 0 || length > 127 || at + 2 + length > end) throw unsound();
+    if (field !== time && !isUtf8(value)) throw unsound();
+    at += 2 + length;
+  }
+  if (bytes[at] !== tagOf(10)) throw unsound();
+  return Uint8Array.from(bytes.subarray(from, at + 1));
+}
+
+function startsWith(bytes: Uint8Array, at: number, start: Uint8Array): boolean {
+  for (let i = 0; i < start.length; i += 1) if (bytes[at + i] !== start[i]) return false;
+  return true;
+}
+
+function copyId(bytes: Uint8Array, at: number, target: Uint8Array, to: number): void {
+  let from = at;
+  let all = 0;
+  for (let i = 0; i < idBytes; i += 1) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) {
+      if (bytes[from] !== dash) throw unsound();
+      from += 1;
+    }
+    const [high, low] = [values[bytes[from] ?? 0] ?? none, values[bytes[from + 1] ?? 0] ?? none];
+    all |= high | low;
+    target[to + i] = (high << 4) | low;
+    from += 2;
+  }
+  if (all >= none) throw unsound();
+}
+
+const dash = 0x2d;
+/** Of a byte that is no lower-case digit. */
+const none = 16;
+const values = Uint8Array.from({ length: 256 }, (_, byte) => (digits.includes(byte) ? digits.indexOf(byte) : none));
+
+const unsound = (): Error => new Error("a publisher of the straight path has sent what is no event");
 
 /** Reads frames, each the length of a segment in four bytes and then its events, in whatever pieces they come. */
 export class FrameReader {
