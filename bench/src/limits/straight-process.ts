@@ -77,6 +77,8 @@ class Middle {
     this.#places += 1;
     const outlet = new Outlet(stream, this.#places, () => this.#advance());
     await this.#store.addPlace(outlet.place);
+    // It left meanwhile.
+    if (stream.closed) return;
     this.#outlets.add(outlet);
     stream.once("close", () => {
       this.#outlets.delete(outlet);

@@ -25,7 +25,6 @@ export class StraightRounds {
   readonly #foreign: StraightPath;
   readonly #postgres: { stop(): Promise<void> };
   readonly #say: (line: string) => void;
-  readonly #touchBytes: number;
   readonly #rates = new Map<number, Throughput[]>();
   readonly #foreigns = new Map<number, Throughput[]>();
   readonly #latencies = new Map<number, Latency[]>();
@@ -33,18 +32,17 @@ export class StraightRounds {
   private constructor(
     paths: readonly [StraightPath, StraightPath, StraightPath],
     postgres: { stop(): Promise<void> },
-    { say, touchBytes }: { readonly say: (line: string) => void; readonly touchBytes: number },
+    say: (line: string) => void,
   ) {
     [this.#large, this.#small, this.#foreign] = paths;
     this.#postgres = postgres;
     this.#say = say;
-    this.#touchBytes = touchBytes;
   }
 
-  /** `queue`: how its queues begin; not used before. `touchBytes`: see `settleMachine`. */
+  /** `queue`: how its queues begin; not used before. */
   static async open(
     amqp: string,
-    { queue, say, touchBytes = 0 }: { readonly queue: string; readonly say: (line: string) => void; readonly touchBytes?: number },
+    { queue, say }: { readonly queue: string; readonly say: (line: string) => void },
   ): Promise<StraightRounds> {
     const postgres = await startPostgres();
     const parts = { amqp, url: postgres.url };
@@ -53,7 +51,7 @@ export class StraightRounds {
       StraightPath.open({ ...parts, queue: `${queue}-small`, segmentBytes: segmentBytes.small }),
       StraightPath.open({ ...parts, queue: `${queue}-foreign`, segmentBytes: segmentBytes.small, foreign: true }),
     ]);
-    return new StraightRounds(paths, postgres, { say, touchBytes });
+    return new StraightRounds(paths, postgres, say);
   }
 
   /** One round as fast as it goes; with one subscriber also behind a sender of plain messages. */
@@ -64,7 +62,7 @@ export class StraightRounds {
 
   /** One round at a fixed rate. */
   async latency(subscribers: number, paced: PacedTime): Promise<void> {
-    await settleMachine(this.#touchBytes);
+    await settleMachine();
     const latency = await this.#small.latency(subscribers, paced);
     this.#say(`the straight path to ${subscribers}: p50 ${millis(latency.p50)} ms, p99 ${millis(latency.p99)} ms`);
     add(this.#latencies, subscribers, latency);
@@ -84,7 +82,7 @@ export class StraightRounds {
   }
 
   async #measure(found: Map<number, Throughput[]>, subscribers: number, path: StraightPath, seconds: number): Promise<void> {
-    await settleMachine(this.#touchBytes);
+    await settleMachine();
     const rate = await path.rate(subscribers, seconds);
     this.#say(`the straight path to ${subscribers}${path === this.#foreign ? ", plain messages" : ""}: ${count(rate.perSecond)}/s`);
     add(found, subscribers, rate);

@@ -85,8 +85,8 @@ export class EventChecker {
     const eventEnd = at + headBytes > end ? end + 1 : endOfEvent(bytes, at);
     if (eventEnd > end || bytes[at] !== tagOf(3) || bytes[at + headBytes] !== tagOf(1) || bytes[at + headBytes + 1] !== idText)
       throw unsound();
-    copyId(bytes, at + headBytes + 2, id, to);
-    const from = at + headBytes + 2 + idText;
+    copyId(bytes, at + idAt, id, to);
+    const from = at + idAt + idText;
     if (!startsWith(bytes, from, this.#like) || this.#like.length === 0) this.#like = attributesAt(bytes, from, eventEnd);
     const dataAt = from + this.#like.length;
     if (dataAt + 2 + lengthAt(bytes, dataAt) !== eventEnd) throw unsound();

@@ -24,28 +24,12 @@ export interface Size {
   readonly warmSeconds: number;
   readonly missed: number;
   readonly paced: PacedTime;
-  /** Memory that is touched before each turn; see `settleMachine`. */
-  readonly touchBytes: number;
 }
 
 /** Sizes of a run. */
 export const sizes = {
-  quick: {
-    rounds: 2,
-    seconds: 1.5,
-    warmSeconds: 0.5,
-    missed: 30_000,
-    paced: { seconds: 2, warmSeconds: 1, firstWarmSeconds: 1 },
-    touchBytes: 0,
-  },
-  full: {
-    rounds: 3,
-    seconds: 4,
-    warmSeconds: 1,
-    missed: 200_000,
-    paced: { seconds: 8, warmSeconds: 4, firstWarmSeconds: 25 },
-    touchBytes: 1.5 * 2 ** 30,
-  },
+  quick: { rounds: 2, seconds: 1.5, warmSeconds: 0.5, missed: 30_000, paced: { seconds: 2, warmSeconds: 1, firstWarmSeconds: 1 } },
+  full: { rounds: 3, seconds: 4, warmSeconds: 1, missed: 200_000, paced: { seconds: 8, warmSeconds: 4, firstWarmSeconds: 25 } },
 } as const satisfies Record<string, Size>;
 
 /** Events a second at which latency is measured. */

@@ -27,11 +27,9 @@ const otherPayloads: readonly PayloadKind[] = [1_024, "webhooks"];
 export async function runAll(servers: Servers, size: Size, { quick, only, say }: ScenarioOptions): Promise<Run> {
   const keys = contestantKeys.filter((key) => only === undefined || only.includes(key));
   if (keys.length === 0) throw new Error(`contestants are ${contestantKeys.join(", ")}`);
-  const stages = new Stages(servers, size.touchBytes, say);
+  const stages = new Stages(servers, say);
   const straight =
-    only === undefined
-      ? await StraightRounds.open(given(servers.rabbitMq, "amqp"), { queue: "limit-straight", say, touchBytes: size.touchBytes })
-      : undefined;
+    only === undefined ? await StraightRounds.open(given(servers.rabbitMq, "amqp"), { queue: "limit-straight", say }) : undefined;
   const found: Record<MeasureName, Results<unknown>> = { throughput1: {}, throughput10: {}, catchUp: {}, latency1: {}, latency10: {} };
   const others = otherPayloads.flatMap((payload) =>
     [1, 10].map((subscribers) => ({ payload, subscribers, results: {} as Results<Throughput> })),
@@ -101,13 +99,11 @@ interface Who {
 class Stages {
   readonly failures: Partial<Record<ContestantKey, string>> = {};
   readonly #servers: Servers;
-  readonly #touchBytes: number;
   readonly #say: (line: string) => void;
   readonly #stages: Readonly<Record<Pace, Partial<Record<ContestantKey, Stage>>>> = { full: {}, fixed: {} };
 
-  constructor(servers: Servers, touchBytes: number, say: (line: string) => void) {
+  constructor(servers: Servers, say: (line: string) => void) {
     this.#servers = servers;
-    this.#touchBytes = touchBytes;
     this.#say = say;
   }
 
@@ -125,7 +121,7 @@ class Stages {
   async attempt<Result>({ key, pace }: Who, run: (stage: Stage) => Promise<Result>): Promise<Result | string> {
     const stages = this.#stages[pace];
     const stage = (stages[key] ??= new Stage(contestants[key], contestants[key].target(this.#servers)));
-    await settleMachine(this.#touchBytes);
+    await settleMachine();
     try {
       return await run(stage);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { createMemoryEventLog } from "@warren/event-store/memory";
-import { encodeEvent, silentLogger, systemClock, toEvent, type EventSlice } from "@warren/protocol";
+import { encodeEvent, silentLogger, systemClock, toEvent } from "@warren/protocol";
 import { keepEverything, OffsetWriter, type RetentionPolicy } from "@warren/state-store";
 import { createMemoryStateStore } from "@warren/state-store/memory";
 import { expect, test } from "vitest";
@@ -14,7 +14,8 @@ async function logOf(segments: number) {
   await log.create(receiverId);
   const { epoch } = await log.claim(receiverId);
   for (let n = 0; n < segments; n += 1) {
-    await log.append({ receiverId, epoch, headOffset: BigInt(n), events: [slice(`e${n}`)], quarantined: [] });
+    const event = encodeEvent(toEvent({ type: "t", source: "/s" }, { id: `e${n}`, now: new Date(0) }));
+    await log.append({ receiverId, epoch, headOffset: BigInt(n), events: [event], quarantined: [] });
   }
   const asked: number[] = [];
   const state = createMemoryStateStore(() => 0);
@@ -52,11 +53,6 @@ async function logOf(segments: number) {
   const preview = (policy: Partial<RetentionPolicy>) =>
     upkeep.preview({ ...keepEverything, ...policy }, { signal: new AbortController().signal });
   return { preview, asked };
-}
-
-function slice(id: string): EventSlice {
-  const [source, type] = ["/s", "t"];
-  return { bytes: encodeEvent(toEvent({ type, source }, { id, now: new Date(0) })).bytes, id, source, type, deduplicated: true };
 }
 
 test("a log from which nothing may go is looked at for its oldest segment alone", async () => {

@@ -20,7 +20,7 @@ export class Receiver implements Leased {
   readonly row: ReceiverRow;
   readonly upkeep: ReceiverUpkeep;
   retention: RetentionPolicy;
-  /** By the monotonic clock: nobody used it since; that it is used was saved. */
+  /** By the monotonic clock: nobody used it since; that it is used was saved; upkeep was done. */
   unusedSince: number;
   usedSaidAt = -Infinity;
   keptAt = -Infinity;
