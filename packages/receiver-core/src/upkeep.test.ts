@@ -9,6 +9,8 @@ afterEach(() => vi.useRealTimers());
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 function underUpkeep(count: number) {
+  let during = (): void => undefined;
+  const duringPass = (run: () => void): void => void (during = run);
   const passes: { readonly at: number; readonly receiver: bigint }[] = [];
   const receiver = (receiverId: bigint): Upkept => ({
     row: { receiverId, configKey: String(receiverId) },
@@ -21,6 +23,7 @@ function underUpkeep(count: number) {
     upkeep: {
       pass() {
         passes.push({ at: Date.now(), receiver: receiverId });
+        during();
         return Promise.resolve();
       },
     },
@@ -28,7 +31,7 @@ function underUpkeep(count: number) {
   const receivers = Array.from({ length: count }, (_, i) => receiver(BigInt(i + 1)));
   const deps = { clock: systemClock, logger: silentLogger, state: createMemoryStateStore(() => 0) };
   const upkeep = new Upkeep(deps, { upkeepMs: 100 }, { receivers: () => receivers, retire: () => Promise.resolve(false) });
-  return { upkeep, passes, receivers, add: () => receivers.push(receiver(BigInt(receivers.length + 1))) };
+  return { upkeep, passes, duringPass, receivers, add: () => receivers.push(receiver(BigInt(receivers.length + 1))) };
 }
 
 test("each receiver has its turn once in a period, at a time of its own", async () => {
@@ -39,6 +42,14 @@ test("each receiver has its turn once in a period, at a time of its own", async 
   upkeep.stop();
   await pass(200);
   expect(passes).toHaveLength(8);
+});
+
+test("stopped in the middle of a turn, it begins no other", async () => {
+  const { upkeep, passes, duringPass } = underUpkeep(2);
+  duringPass(() => upkeep.stop());
+  upkeep.start();
+  await pass(300);
+  expect(passes).toHaveLength(1);
 });
 
 test("one that comes has its turn in the next round, one that goes has none", async () => {
