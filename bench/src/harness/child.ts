@@ -12,9 +12,19 @@ export interface Child {
 type Question = { readonly id: number; readonly command: string; readonly options: unknown };
 type Reply = { readonly id: number; readonly answer?: unknown; readonly error?: string };
 
+/**
+ * What the client's README says of processes with much traffic, for the clients of all contestants: by itself V8 begins to go through the whole heap after every few MiB of new
+ * buffers, once a process has been at rest for some minutes, as all of them are between their turns (ADR-0017).
+ */
+const flags = ["--external-memory-accounted-in-global-limit", "--heap-growing-percent=100"];
+
 /** Starts a file as a process, with the built packages, as an application would. It calls `answer`. */
 export function startChild(file: URL, args: readonly string[] = []): Child {
-  const child: ChildProcess = fork(file, args, { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" });
+  const child: ChildProcess = fork(file, args, {
+    execArgv: flags,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    serialization: "advanced",
+  });
   const waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
   let asked = 0;
   child.on("message", (message) => {

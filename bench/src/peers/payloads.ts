@@ -10,9 +10,12 @@ const bodies = 1_000;
 /** Makes payloads of one kind. Those of a size are no two alike, and look like the orders of a shop: what compresses well would please those who compress. */
 export class Payloads {
   readonly #bodies: readonly Buffer[];
+  /** By body. */
+  readonly #free: Buffer[][];
 
   constructor(kind: PayloadKind) {
     this.#bodies = kind === "webhooks" ? webhooks() : Array.from({ length: bodies }, (_, i) => order(i, kind - header.length));
+    this.#free = this.#bodies.map(() => []);
   }
 
   /** Bytes of one, on average. */
@@ -20,13 +23,18 @@ export class Payloads {
     return this.#bodies.reduce((sum, body) => sum + body.length, 0) / this.#bodies.length + header.length;
   }
 
+  /** In memory of one that was given back, if there is one: what is made anew for each event is garbage that the bench adds to what every client makes. */
   make(n: number, dueMs: number): Buffer {
-    const body = this.#bodies[n % this.#bodies.length] ?? Buffer.alloc(0);
-    const payload = Buffer.allocUnsafe(header.length + body.length);
+    const index = n % this.#bodies.length;
+    const payload = this.#free[index]?.pop() ?? Buffer.concat([Buffer.alloc(header.length), this.#bodies[index] ?? Buffer.alloc(0)]);
     payload.writeUInt32BE(n, header.number);
     payload.writeDoubleBE(dueMs, header.due);
-    body.copy(payload, header.length);
     return payload;
+  }
+
+  /** Nobody reads the payload of event `n` any more. */
+  giveBack(n: number, payload: Buffer): void {
+    this.#free[n % this.#bodies.length]?.push(payload);
   }
 }
 

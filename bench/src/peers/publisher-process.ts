@@ -55,6 +55,15 @@ function opened(): PeerPublisher {
   return publisher;
 }
 
+/** A system that has the event has read its payload. */
+function send(to: PeerPublisher, n: number, dueMs: number, done: (error?: unknown) => void): void {
+  const payload = payloads.make(n, dueMs);
+  to.send(payload, (error) => {
+    payloads.giveBack(n, payload);
+    done(error);
+  });
+}
+
 function blast(to: PeerPublisher, count: number, seconds: number): Promise<Published> {
   const { promise, resolve, reject } = Promise.withResolvers<Published>();
   const firstAtMs = machineMs();
@@ -82,7 +91,7 @@ function blast(to: PeerPublisher, count: number, seconds: number): Promise<Publi
       sent += 1;
       // Before it is sent: some confirm at once.
       ended = sent === count;
-      to.send(payloads.make(n, 0), done);
+      send(to, n, 0, done);
     }
     if (!ended && machineMs() >= endAtMs) ended = true;
     if (ended && confirmed === sent) resolve({ count: sent, seconds: (machineMs() - firstAtMs) / 1000, firstAtMs });
@@ -107,7 +116,7 @@ function pace(to: PeerPublisher, perSecond: number, seconds: number): Promise<Pu
     for (; sent < due; sent += 1) {
       const n = next;
       next += 1;
-      to.send(payloads.make(n, firstAtMs + (sent * 1000) / perSecond), done);
+      send(to, n, firstAtMs + (sent * 1000) / perSecond, done);
     }
     if (sent === count) clearInterval(timer);
   }, tickMs);
