@@ -16,7 +16,7 @@ type Reply = { readonly id: number; readonly answer?: unknown; readonly error?: 
  * What the client's README says of processes with much traffic, for the clients of all contestants: by itself V8 begins to go through the whole heap after every few MiB of new
  * buffers, once a process has been at rest for some minutes, as all of them are between their turns (ADR-0017).
  */
-const flags = ["--external-memory-accounted-in-global-limit", "--heap-growing-percent=100"];
+const flags = ["--external-memory-accounted-in-global-limit", "--heap-growing-percent=400"];
 
 /** Starts a file as a process, with the built packages, as an application would. It calls `answer`. */
 export function startChild(file: URL, args: readonly string[] = []): Child {
