@@ -13,12 +13,12 @@ type Question = { readonly id: number; readonly command: string; readonly option
 type Reply = { readonly id: number; readonly answer?: unknown; readonly error?: string };
 
 /**
- * What the client's README says of processes with much traffic, for the clients of all contestants: by itself V8 begins to go through the whole heap after every few MiB of new
- * buffers, once a process has been at rest for some minutes, as all of them are between their turns (ADR-0017).
+ * What the client's README says of processes with much traffic, for all contestants and the minimal programs: once a process has been at rest for some minutes, as all of them are
+ * between their turns, V8 goes through its whole heap after every few MiB of new buffers (ADR-0017).
  */
 const flags = ["--external-memory-accounted-in-global-limit", "--heap-growing-percent=400"];
 
-/** Starts a file as a process, with the built packages, as an application would. It calls `answer`. */
+/** Starts a file as a process, with the built packages and these flags, as an application would. It calls `answer`. */
 export function startChild(file: URL, args: readonly string[] = []): Child {
   const child: ChildProcess = fork(file, args, {
     execArgv: flags,

@@ -55,11 +55,11 @@ function opened(): PeerPublisher {
   return publisher;
 }
 
-/** A system that has the event has read its payload. */
+/** A system that says that it has an event has read its payload: that memory is used again. */
 function send(to: PeerPublisher, n: number, dueMs: number, done: (error?: unknown) => void): void {
   const payload = payloads.make(n, dueMs);
   to.send(payload, (error) => {
-    payloads.giveBack(n, payload);
+    if (error === undefined) payloads.giveBack(n, payload);
     done(error);
   });
 }
