@@ -56,6 +56,24 @@ describe("Tail", () => {
     expect([busy.first, budget.total]).toEqual([12n, 10]);
   });
 
+  test("W8: finds what it holds after thousands of segments have gone", () => {
+    const tail = tailOf(0n, 10_000);
+    for (let offset = 1n; offset <= 9_000n; offset += 1n) {
+      tail.push(segment(offset, 1));
+      const first = offset > 1_000n ? offset - 999n : 1n;
+      expect([tail.first, tail.find(first - 1n), tail.find(first)?.firstOffset, tail.newest?.firstOffset]).toEqual([
+        first,
+        undefined,
+        first,
+        offset,
+      ]);
+    }
+    tail.cut(8_500n);
+    expect([tail.first, tail.find(8_499n), tail.find(8_500n)?.firstOffset]).toEqual([8_500n, undefined, 8_500n]);
+    tail.clear();
+    expect([tail.first, tail.newest, tail.find(9_000n)]).toEqual([9_001n, undefined, undefined]);
+  });
+
   test("W9: holds nothing that the log removed", () => {
     const tail = tailOf(0n, 100);
     for (let i = 1n; i <= 7n; i += 2n) tail.push(segment(i, 2));

@@ -1,6 +1,9 @@
 import { assert, lastOffsetOf, type EncodedBatch, type Offset } from "@warren/protocol";
 import type { TailBudget, TailHolder, TailLease } from "./tail-budget.ts";
 
+/** So many places of dropped segments are left, or as many as are held: to close the gap moves all that are held. */
+const leastGap = 1_024;
+
 /**
  * The newest segments of one log, in memory, as many as the budget of all receivers allows. Live consumers read here; who needs something older reads the log.
  * **Invariant:** segments are consecutive and end at the head. Not safe to share between receivers.
@@ -8,8 +11,10 @@ import type { TailBudget, TailHolder, TailLease } from "./tail-budget.ts";
 export class Tail implements TailHolder {
   readonly #budget: TailBudget;
   readonly #shortened: () => void;
-  #segments: EncodedBatch[] = [];
-  #leases: TailLease[] = [];
+  /** Held from `#start` on: of small segments there are tens of thousands, and each new one lets the oldest go. */
+  #segments: (EncodedBatch | undefined)[] = [];
+  #leases: (TailLease | undefined)[] = [];
+  #start = 0;
   #head: Offset;
   #pushing = false;
 
@@ -26,7 +31,7 @@ export class Tail implements TailHolder {
 
   /** Oldest offset held; head + 1n when nothing is. */
   get first(): Offset {
-    return this.#segments[0]?.firstOffset ?? this.#head + 1n;
+    return this.#segments[this.#start]?.firstOffset ?? this.#head + 1n;
   }
 
   /** The last segment held. */
@@ -53,8 +58,8 @@ export class Tail implements TailHolder {
 
   /** Drops whole segments below an offset: the log does not have them any more either. */
   cut(beforeOffset: Offset): void {
-    const kept = this.#segments.findIndex((segment) => lastOffsetOf(segment) >= beforeOffset);
-    this.#drop(kept < 0 ? this.#segments.length : kept);
+    const kept = this.#segments.findIndex((segment) => segment !== undefined && lastOffsetOf(segment) >= beforeOffset);
+    this.#drop((kept < 0 ? this.#segments.length : kept) - this.#start);
   }
 
   /** The head moved by a segment that is not at hand: what was held no longer ends at the head. A lower head changes nothing. */
@@ -66,12 +71,12 @@ export class Tail implements TailHolder {
 
   /** Holds nothing any more. */
   clear(): void {
-    this.#drop(this.#segments.length);
+    this.#drop(this.#segments.length - this.#start);
   }
 
   /** The segment that holds `offset`, or undefined. */
   find(offset: Offset): EncodedBatch | undefined {
-    let low = 0;
+    let low = this.#start;
     let high = this.#segments.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
@@ -85,8 +90,17 @@ export class Tail implements TailHolder {
   }
 
   #drop(count: number): void {
-    if (count === 0) return;
-    this.#segments.splice(0, count);
-    for (const lease of this.#leases.splice(0, count)) this.#budget.release(lease);
+    const end = this.#start + count;
+    for (let i = this.#start; i < end; i += 1) {
+      const lease = this.#leases[i];
+      if (lease !== undefined) this.#budget.release(lease);
+      this.#segments[i] = undefined;
+      this.#leases[i] = undefined;
+    }
+    this.#start = end;
+    if (end < leastGap || end < this.#segments.length / 2) return;
+    this.#segments = this.#segments.slice(end);
+    this.#leases = this.#leases.slice(end);
+    this.#start = 0;
   }
 }

@@ -102,8 +102,8 @@ export const delivery = [
     },
     "tail-begins-too-low": {
       bug: "an empty tail says that it holds the head",
-      find: `return this.#segments[0]?.firstOffset ?? this.#head + 1n;`,
-      replace: `return this.#segments[0]?.firstOffset ?? this.#head;`,
+      find: `return this.#segments[this.#start]?.firstOffset ?? this.#head + 1n;`,
+      replace: `return this.#segments[this.#start]?.firstOffset ?? this.#head;`,
     },
   }),
 ];
