@@ -23,6 +23,9 @@ interface Where {
 
 /** Messages that are delivered and not acked: packs, or of one event each. */
 const prefetch = { packs: 64, plain: 2_000 } as const;
+/** Acked are many messages at once, and none later than this after it is stored: each ack is an entry of the queue's log. */
+const ackPart = 1 / 4;
+const ackMs = 40;
 /** How far subscribers are is saved so often. */
 const saveMs = 100;
 /** Segments in memory: that one is used again which every stream has written. It bounds what slow streams hold. */
@@ -34,9 +37,10 @@ answer({
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.assertExchange(queue, "topic", { durable: true });
     await channel.bindQueue(queue, queue, "#");
-    await channel.prefetch(foreign ? prefetch.plain : prefetch.packs);
+    const unacked = foreign ? prefetch.plain : prefetch.packs;
+    await channel.prefetch(unacked);
     const middle = new Middle(
-      channel,
+      new Acks(channel, unacked * ackPart),
       await SegmentStore.open(url, queue),
       segmentBytes,
       foreign ? new EventWriter("/amqp/unknown", queue) : undefined,
@@ -49,7 +53,7 @@ answer({
 });
 
 class Middle {
-  readonly #channel: Channel;
+  readonly #acks: Acks;
   readonly #store: SegmentStore;
   readonly #outlets = new Set<Outlet>();
   readonly #segments: readonly Segment[];
@@ -65,8 +69,8 @@ class Middle {
   #busy = false;
   #places = 0;
 
-  constructor(channel: Channel, store: SegmentStore, segmentBytes: number, writer: EventWriter | undefined) {
-    this.#channel = channel;
+  constructor(acks: Acks, store: SegmentStore, segmentBytes: number, writer: EventWriter | undefined) {
+    this.#acks = acks;
     this.#store = store;
     this.#writer = writer;
     this.#segments = Array.from({ length: kept }, () => new Segment(segmentBytes));
@@ -135,7 +139,7 @@ class Middle {
       this.#busy = false;
       // First of all: PostgreSQL works while these are sent.
       this.#advance();
-      if (last !== undefined) this.#channel.ack(last, true);
+      if (last !== undefined) this.#acks.add(last);
       for (const outlet of this.#outlets) outlet.write(segment.frame);
     });
   }
@@ -153,6 +157,36 @@ class Middle {
     }
     if (acked.size > 0) await this.#store.saveAcked(acked);
     this.#saveLater();
+  }
+}
+
+/** Acks to RabbitMQ. */
+class Acks {
+  readonly #channel: Channel;
+  readonly #every: number;
+  #last: ConsumeMessage | undefined;
+  #toldTag = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(channel: Channel, every: number) {
+    this.#channel = channel;
+    this.#every = every;
+  }
+
+  /** All up to this one are stored. */
+  add(message: ConsumeMessage): void {
+    this.#last = message;
+    if (message.fields.deliveryTag - this.#toldTag >= this.#every) this.#tell();
+    else this.#timer ??= setTimeout(() => this.#tell(), ackMs);
+  }
+
+  #tell(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#last === undefined) return;
+    this.#channel.ack(this.#last, true);
+    this.#toldTag = this.#last.fields.deliveryTag;
+    this.#last = undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import { Client, type Connection, type Submittable } from "pg";
+import { Client, type Connection, type QueryConfig, type Submittable } from "pg";
 import { frameHeadBytes, idBytes, type EventChecker, type EventWriter } from "./straight-wire.ts";
 
 const statement = "straight";
@@ -99,6 +99,8 @@ const [log, epoch] = [1, 1];
 export class SegmentStore implements Submittable {
   readonly #appends: Client;
   readonly #saves: Client;
+  /** pg wants one statement at a time. */
+  #saving: Promise<unknown> = Promise.resolve();
   #head = 0;
   #segment: Segment | undefined;
   #stored: () => void = () => undefined;
@@ -163,16 +165,21 @@ export class SegmentStore implements Submittable {
   }
 
   /** Resolves when the subscriber has a place. */
-  async addPlace(place: number): Promise<void> {
-    await this.#saves.query("insert into places values ($1, 0)", [place]);
+  addPlace(place: number): Promise<unknown> {
+    return this.#save({ text: "insert into places values ($1, 0)", values: [place] });
   }
 
   /** How far subscribers are, by place. */
-  async saveAcked(acked: ReadonlyMap<number, number>): Promise<void> {
-    await this.#saves.query({
+  saveAcked(acked: ReadonlyMap<number, number>): Promise<unknown> {
+    return this.#save({
       name: "save",
       text: "update places p set acked = a.acked from unnest($1::int[], $2::bigint[]) as a (place, acked) where p.place = a.place",
       values: [[...acked.keys()], [...acked.values()]],
     });
+  }
+
+  #save(query: QueryConfig): Promise<unknown> {
+    this.#saving = this.#saving.then(() => this.#saves.query(query));
+    return this.#saving;
   }
 }

@@ -17,9 +17,13 @@ export type Results<Result> = Partial<Record<ContestantKey, Result[]>>;
 /** Name of a measure. */
 export type MeasureName = keyof Found;
 
+/** How fast is published: as fast as it goes, or at a fixed rate. */
+export type Pace = "full" | "fixed";
+
 /** How much of everything. */
 export interface Size {
-  readonly rounds: number;
+  /** By pace: a p99 of some seconds differs more from turn to turn than a rate does. */
+  readonly rounds: Readonly<Record<Pace, number>>;
   readonly seconds: number;
   readonly warmSeconds: number;
   readonly missed: number;
@@ -28,15 +32,24 @@ export interface Size {
 
 /** Sizes of a run. */
 export const sizes = {
-  quick: { rounds: 2, seconds: 1.5, warmSeconds: 0.5, missed: 30_000, paced: { seconds: 2, warmSeconds: 1, firstWarmSeconds: 1 } },
-  full: { rounds: 3, seconds: 4, warmSeconds: 1, missed: 200_000, paced: { seconds: 8, warmSeconds: 4, firstWarmSeconds: 25 } },
+  quick: {
+    rounds: { full: 2, fixed: 2 },
+    seconds: 1.5,
+    warmSeconds: 0.5,
+    missed: 30_000,
+    paced: { seconds: 2, warmSeconds: 1, firstWarmSeconds: 1 },
+  },
+  full: {
+    rounds: { full: 3, fixed: 5 },
+    seconds: 4,
+    warmSeconds: 1,
+    missed: 200_000,
+    paced: { seconds: 8, warmSeconds: 4, firstWarmSeconds: 25 },
+  },
 } as const satisfies Record<string, Size>;
 
 /** Events a second at which latency is measured. */
 export const pacedPerSecond = 1_000;
-
-/** How fast is published: as fast as it goes, or at a fixed rate. */
-export type Pace = "full" | "fixed";
 
 interface Measure {
   readonly label: string;

@@ -20,7 +20,7 @@ export function reportOf(run: Run, size: Size): Report {
   const comparisons = compare(found);
   const goals = comparisons.flatMap((each): readonly Goal[] => (each.goal === undefined ? [] : [{ ...each, goal: each.goal }]));
   return {
-    title: `Warren and its peers (events of 256 bytes, ${size.rounds} rounds in turn, medians with lowest and highest)`,
+    title: `Warren and its peers (events of 256 bytes, ${size.rounds.full} rounds in turn, latency ${size.rounds.fixed}, medians with lowest and highest)`,
     columns: [
       "system",
       "events/s, 1 subscriber",

@@ -36,16 +36,18 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   );
   const otherFailures: string[] = [];
   try {
-    for (let round = 0; round < size.rounds; round += 1) {
+    for (let round = 0; round < Math.max(...Object.values(size.rounds)); round += 1) {
       for (const name of Object.keys(measures) as readonly MeasureName[]) {
         const { label, pace, takesPart, run, headline, beside } = measures[name];
+        const rounds = size.rounds[pace];
+        if (round >= rounds) continue;
         for (const key of keys) {
           const contestant: Contestant = contestants[key];
           if (!takesPart(contestant, quick)) continue;
           const result = await stages.measure({ key, pace }, (stage) => run(stage, contestant, size));
           if (result === undefined) continue;
           (found[name][key] ??= []).push(result);
-          say(`round ${round + 1}/${size.rounds}, ${label}: ${contestant.label}: ${headline(result as never)}`);
+          say(`round ${round + 1}/${rounds}, ${label}: ${contestant.label}: ${headline(result as never)}`);
         }
         // What the contestants reached is worth having without it.
         if (straight !== undefined)
