@@ -27,17 +27,14 @@ const subscribers = [1, 10];
 const passes = 3;
 
 /**
- * Measures all limits on a RabbitMQ at hand and a PostgreSQL of its own, several times unless it is to be quick. Of the parts the best counts, what was reached once is
+ * Measures all limits, parts on a RabbitMQ at hand and a PostgreSQL of their own, several times unless it is to be quick. Of the parts the best counts, what was reached once is
  * possible; of the straight path the median. `straight`: what it reached, when that is known already.
  */
 export async function measureLimits(
   amqp: string,
   { straight, ...options }: ScenarioOptions & { readonly straight?: StraightLimits | undefined },
 ): Promise<Limits> {
-  const [postgres, rounds] = await Promise.all([
-    startPostgres(),
-    straight === undefined ? StraightRounds.open(amqp, { queue: "limit-straight", say: options.say }) : undefined,
-  ]);
+  const [postgres, rounds] = await Promise.all([startPostgres(), straight === undefined ? StraightRounds.open(options.say) : undefined]);
   let best: Parts | undefined;
   try {
     for (let pass = 0; pass < (options.quick ? 1 : passes); pass += 1) {

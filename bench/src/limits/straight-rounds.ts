@@ -1,4 +1,4 @@
-import { startPostgres } from "@warren/test-servers";
+import { startPostgres, startRabbitMq } from "@warren/test-servers";
 import { settleMachine } from "../harness/settle.ts";
 import { count, millis, spreadBy } from "../harness/rounds.ts";
 import type { Latency, PacedTime, Throughput } from "../peers/measure.ts";
@@ -18,12 +18,12 @@ export interface StraightLimits {
 /** Events of one segment at most, in bytes: large ones are good for one subscriber, and outgrow the caches with ten. */
 const segmentBytes = { large: 800 * 1024, small: 320 * 1024 } as const;
 
-/** The straight path on a PostgreSQL of its own, measured round by round, in turn with others: what the machine does meanwhile hits it as it hits them. */
+/** The straight path on servers of its own, as Warren has them, measured round by round, in turn with others: what the machine does meanwhile hits it as it hits them. */
 export class StraightRounds {
   readonly #large: StraightPath;
   readonly #small: StraightPath;
   readonly #foreign: StraightPath;
-  readonly #postgres: { stop(): Promise<void> };
+  readonly #servers: readonly { stop(): Promise<void> }[];
   readonly #say: (line: string) => void;
   readonly #rates = new Map<number, Throughput[]>();
   readonly #foreigns = new Map<number, Throughput[]>();
@@ -31,27 +31,24 @@ export class StraightRounds {
 
   private constructor(
     paths: readonly [StraightPath, StraightPath, StraightPath],
-    postgres: { stop(): Promise<void> },
+    servers: readonly { stop(): Promise<void> }[],
     say: (line: string) => void,
   ) {
     [this.#large, this.#small, this.#foreign] = paths;
-    this.#postgres = postgres;
+    this.#servers = servers;
     this.#say = say;
   }
 
-  /** `queue`: how its queues begin; not used before. */
-  static async open(
-    amqp: string,
-    { queue, say }: { readonly queue: string; readonly say: (line: string) => void },
-  ): Promise<StraightRounds> {
-    const postgres = await startPostgres();
-    const parts = { amqp, url: postgres.url };
+  /** What is written for other contestants to a RabbitMQ that it shares with them makes its own events dearer: half as much again was seen. */
+  static async open(say: (line: string) => void): Promise<StraightRounds> {
+    const [rabbitMq, postgres] = await Promise.all([startRabbitMq(), startPostgres()]);
+    const parts = { amqp: rabbitMq.url, url: postgres.url };
     const paths = await Promise.all([
-      StraightPath.open({ ...parts, queue: `${queue}-large`, segmentBytes: segmentBytes.large }),
-      StraightPath.open({ ...parts, queue: `${queue}-small`, segmentBytes: segmentBytes.small }),
-      StraightPath.open({ ...parts, queue: `${queue}-foreign`, segmentBytes: segmentBytes.small, foreign: true }),
+      StraightPath.open({ ...parts, queue: "straight-large", segmentBytes: segmentBytes.large }),
+      StraightPath.open({ ...parts, queue: "straight-small", segmentBytes: segmentBytes.small }),
+      StraightPath.open({ ...parts, queue: "straight-foreign", segmentBytes: segmentBytes.small, foreign: true }),
     ]);
-    return new StraightRounds(paths, postgres, say);
+    return new StraightRounds(paths, [rabbitMq, postgres], say);
   }
 
   /** One round as fast as it goes; with one subscriber also behind a sender of plain messages. */
@@ -78,7 +75,7 @@ export class StraightRounds {
 
   async stop(): Promise<void> {
     await Promise.all([this.#large, this.#small, this.#foreign].map((path) => path.stop()));
-    await this.#postgres.stop();
+    await Promise.all(this.#servers.map((server) => server.stop()));
   }
 
   async #measure(found: Map<number, Throughput[]>, subscribers: number, path: StraightPath, seconds: number): Promise<void> {

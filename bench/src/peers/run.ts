@@ -28,8 +28,7 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
   const keys = contestantKeys.filter((key) => only === undefined || only.includes(key));
   if (keys.length === 0) throw new Error(`contestants are ${contestantKeys.join(", ")}`);
   const stages = new Stages(servers, say);
-  const straight =
-    only === undefined ? await StraightRounds.open(given(servers.rabbitMq, "amqp"), { queue: "limit-straight", say }) : undefined;
+  const straight = only === undefined ? await StraightRounds.open(say) : undefined;
   const found: Record<MeasureName, Results<unknown>> = { throughput1: {}, throughput10: {}, catchUp: {}, latency1: {}, latency10: {} };
   const others = otherPayloads.flatMap((payload) =>
     [1, 10].map((subscribers) => ({ payload, subscribers, results: {} as Results<Throughput> })),
