@@ -1,6 +1,7 @@
 import { createServer, type ServerHttp2Stream } from "node:http2";
-import type { Channel, ConsumeMessage } from "amqplib";
+import type { ConsumeMessage } from "amqplib";
 import { answer } from "../harness/child.ts";
+import { Acker } from "../peers/clients/acker.ts";
 import { connectAmqp } from "../peers/clients/amqp.ts";
 import { Segment, SegmentStore } from "./straight-store.ts";
 import { EventChecker, EventWriter } from "./straight-wire.ts";
@@ -23,7 +24,7 @@ interface Where {
 
 /** Messages that are delivered and not acked: packs, or of one event each. */
 const prefetch = { packs: 64, plain: 2_000 } as const;
-/** Acked are many messages at once, and none later than this after it is stored: each ack is an entry of the queue's log. */
+/** So much of them is acked at once, and none later than this after it is stored. */
 const ackPart = 1 / 4;
 const ackMs = 40;
 /** How far subscribers are is saved so often. */
@@ -40,7 +41,7 @@ answer({
     const unacked = foreign ? prefetch.plain : prefetch.packs;
     await channel.prefetch(unacked);
     const middle = new Middle(
-      new Acks(channel, unacked * ackPart),
+      new Acker(channel, { every: unacked * ackPart, withinMs: ackMs }),
       await SegmentStore.open(url, queue),
       segmentBytes,
       foreign ? new EventWriter("/amqp/unknown", queue) : undefined,
@@ -53,7 +54,7 @@ answer({
 });
 
 class Middle {
-  readonly #acks: Acks;
+  readonly #acker: Acker;
   readonly #store: SegmentStore;
   readonly #outlets = new Set<Outlet>();
   readonly #segments: readonly Segment[];
@@ -69,8 +70,8 @@ class Middle {
   #busy = false;
   #places = 0;
 
-  constructor(acks: Acks, store: SegmentStore, segmentBytes: number, writer: EventWriter | undefined) {
-    this.#acks = acks;
+  constructor(acker: Acker, store: SegmentStore, segmentBytes: number, writer: EventWriter | undefined) {
+    this.#acker = acker;
     this.#store = store;
     this.#writer = writer;
     this.#segments = Array.from({ length: kept }, () => new Segment(segmentBytes));
@@ -139,7 +140,7 @@ class Middle {
       this.#busy = false;
       // First of all: PostgreSQL works while these are sent.
       this.#advance();
-      if (last !== undefined) this.#acks.add(last);
+      if (last !== undefined) this.#acker.done(last);
       for (const outlet of this.#outlets) outlet.write(segment.frame);
     });
   }
@@ -157,36 +158,6 @@ class Middle {
     }
     if (acked.size > 0) await this.#store.saveAcked(acked);
     this.#saveLater();
-  }
-}
-
-/** Acks to RabbitMQ. */
-class Acks {
-  readonly #channel: Channel;
-  readonly #every: number;
-  #last: ConsumeMessage | undefined;
-  #toldTag = 0;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(channel: Channel, every: number) {
-    this.#channel = channel;
-    this.#every = every;
-  }
-
-  /** All up to this one are stored. */
-  add(message: ConsumeMessage): void {
-    this.#last = message;
-    if (message.fields.deliveryTag - this.#toldTag >= this.#every) this.#tell();
-    else this.#timer ??= setTimeout(() => this.#tell(), ackMs);
-  }
-
-  #tell(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#last === undefined) return;
-    this.#channel.ack(this.#last, true);
-    this.#toldTag = this.#last.fields.deliveryTag;
-    this.#last = undefined;
   }
 }
 

@@ -39,7 +39,7 @@ export class StraightRounds {
     this.#say = say;
   }
 
-  /** What is written for other contestants to a RabbitMQ that it shares with them makes its own events dearer: half as much again was seen. */
+  /** Starts its servers. A RabbitMQ that it shared with quorum queues and streams needed 3.3 us for an event of it, one of its own 1.2 to 1.9. */
   static async open(say: (line: string) => void): Promise<StraightRounds> {
     const [rabbitMq, postgres] = await Promise.all([startRabbitMq(), startPostgres()]);
     const parts = { amqp: rabbitMq.url, url: postgres.url };

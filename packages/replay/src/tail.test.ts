@@ -57,7 +57,8 @@ describe("Tail", () => {
   });
 
   test("W8: finds what it holds after thousands of segments have gone", () => {
-    const tail = tailOf(0n, 10_000);
+    const budget = new TailBudget(10_000);
+    const tail = new Tail(0n, budget, () => undefined);
     for (let offset = 1n; offset <= 9_000n; offset += 1n) {
       tail.push(segment(offset, 1));
       const first = offset > 1_000n ? offset - 999n : 1n;
@@ -71,7 +72,7 @@ describe("Tail", () => {
     tail.cut(8_500n);
     expect([tail.first, tail.find(8_499n), tail.find(8_500n)?.firstOffset]).toEqual([8_500n, undefined, 8_500n]);
     tail.clear();
-    expect([tail.first, tail.newest, tail.find(9_000n)]).toEqual([9_001n, undefined, undefined]);
+    expect([tail.first, tail.newest, tail.find(9_000n), budget.total]).toEqual([9_001n, undefined, undefined, 0]);
   });
 
   test("W9: holds nothing that the log removed", () => {

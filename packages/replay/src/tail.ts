@@ -1,7 +1,7 @@
 import { assert, lastOffsetOf, type EncodedBatch, type Offset } from "@warren/protocol";
 import type { TailBudget, TailHolder, TailLease } from "./tail-budget.ts";
 
-/** So many places of dropped segments are left, or as many as are held: to close the gap moves all that are held. */
+/** Places of dropped segments stay until there are so many, and as many as of those held: to close the gap moves all that are held. */
 const leastGap = 1_024;
 
 /**

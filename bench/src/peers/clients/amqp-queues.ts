@@ -1,11 +1,11 @@
-import type { Channel, ConsumeMessage } from "amqplib";
+import type { Channel } from "amqplib";
 import { given, type PeerClient, type Target, type Topic } from "../client.ts";
 import { connectAmqp, openPlainPublisher } from "./amqp.ts";
+import { Acker } from "./acker.ts";
 
 const queueOf = ({ name }: Topic, subscriber: string): string => `${name}.${subscriber}`;
 const prefetch = 2_000;
-const ackEvery = 500;
-const ackMs = 5;
+const acks = { every: 500, withinMs: 5 } as const;
 
 /**
  * RabbitMQ's queues with amqplib: a quorum queue for each subscriber, all bound to one exchange; confirms, and acks of many messages at once. With one subscriber it
@@ -32,11 +32,11 @@ export const amqpQueues: PeerClient = {
   openPublisher: (target, { name }) => openPlainPublisher(given(target, "amqp"), name, name),
   async openSubscribers(target, topic, take) {
     const model = await connectAmqp(given(target, "amqp"));
-    const acks = await Promise.all(
+    const consumers = await Promise.all(
       topic.subscribers.map(async (subscriber, index) => {
         const channel = await model.createChannel();
         await channel.prefetch(prefetch);
-        const acker = new Acker(channel);
+        const acker = new Acker(channel, acks);
         await channel.consume(queueOf(topic, subscriber), (message) => {
           if (message === null) throw new Error("RabbitMQ has cancelled a consumer");
           take(index, message.content);
@@ -47,7 +47,7 @@ export const amqpQueues: PeerClient = {
     );
     return {
       async close() {
-        for (const { acker, channel } of acks) {
+        for (const { acker, channel } of consumers) {
           acker.flush();
           await channel.close();
         }
@@ -56,32 +56,6 @@ export const amqpQueues: PeerClient = {
     };
   },
 };
-
-/** Acks many messages at once, and none later than a few milliseconds. */
-class Acker {
-  readonly #channel: Channel;
-  #last: ConsumeMessage | undefined;
-  #unacked = 0;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(channel: Channel) {
-    this.#channel = channel;
-  }
-
-  done(message: ConsumeMessage): void {
-    this.#last = message;
-    this.#unacked += 1;
-    if (this.#unacked >= ackEvery) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), ackMs);
-  }
-
-  flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#last !== undefined && this.#unacked > 0) this.#channel.ack(this.#last, true);
-    this.#unacked = 0;
-  }
-}
 
 async function onChannel(target: Target, use: (channel: Channel) => Promise<void>): Promise<void> {
   const model = await connectAmqp(given(target, "amqp"));
