@@ -61,18 +61,49 @@ describe("Tail", () => {
     const tail = new Tail(0n, budget, () => undefined);
     for (let offset = 1n; offset <= 9_000n; offset += 1n) {
       tail.push(segment(offset, 1));
-      const first = offset > 1_000n ? offset - 999n : 1n;
-      expect([tail.first, tail.find(first - 1n), tail.find(first)?.firstOffset, tail.newest?.firstOffset]).toEqual([
-        first,
-        undefined,
-        first,
-        offset,
-      ]);
+      const { first } = tail;
+      // Packed ones go together.
+      const lowest = offset > 1_000n ? offset - 999n : 1n;
+      expect(first >= lowest && first <= lowest + 64n).toBe(true);
+      expect([tail.find(first - 1n), tail.find(first)?.firstOffset, tail.newest?.firstOffset]).toEqual([undefined, first, offset]);
     }
     tail.cut(8_500n);
     expect([tail.first, tail.find(8_499n), tail.find(8_500n)?.firstOffset]).toEqual([8_500n, undefined, 8_500n]);
     tail.clear();
     expect([tail.first, tail.newest, tail.find(9_000n), budget.total]).toEqual([9_001n, undefined, undefined, 0]);
+  });
+
+  test("gives small segments as they were pushed, also when they are packed, and takes less of the budget for them", () => {
+    const overhead = 100;
+    const budget = new TailBudget(1_000_000, overhead);
+    const tail = new Tail(0n, budget, () => undefined);
+    const pushed: EncodedBatch[] = [];
+    // Small ones, some large ones between, and small ones again.
+    for (let i = 0; i < 500; i += 1) {
+      const count = 1 + (i % 3);
+      const size = (i % 150 === 149 ? 5_000 : 20 + (i % 7)) * count;
+      const plain = segment(tail.head + 1n, count, size);
+      const made = { ...plain, bytes: Uint8Array.from({ length: size }, (_, at) => i * 31 + at), recordedAt: i };
+      tail.push(made);
+      pushed.push(made);
+      expect(tail.newest).toBe(made);
+    }
+    for (const made of pushed) for (let i = 0; i < made.count; i += 1) expect(tail.find(made.firstOffset + BigInt(i))).toEqual(made);
+    const bytes = pushed.reduce((sum, made) => sum + made.bytes.length, 0);
+    expect(budget.total).toBeLessThan(bytes + 100 * overhead);
+    for (const made of pushed) {
+      tail.cut(made.firstOffset);
+      expect([tail.first, tail.find(made.firstOffset - 1n), tail.find(made.firstOffset)]).toEqual([made.firstOffset, undefined, made]);
+    }
+    tail.clear();
+    expect([tail.newest, budget.total]).toEqual([undefined, 0]);
+  });
+
+  test("gives one object for all that it is asked for of a packed segment", () => {
+    const tail = tailOf(0n, 100_000);
+    for (let i = 1n; i <= 199n; i += 2n) tail.push(segment(i, 2));
+    expect(tail.find(1n)).toBe(tail.find(2n));
+    expect(tail.find(3n)).not.toBe(tail.find(2n));
   });
 
   test("W9: holds nothing that the log removed", () => {

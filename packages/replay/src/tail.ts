@@ -1,8 +1,15 @@
 import { assert, lastOffsetOf, type EncodedBatch, type Offset } from "@warren/protocol";
+import { PackedSegments } from "./packed-segments.ts";
 import type { TailBudget, TailHolder, TailLease } from "./tail-budget.ts";
 
 /** Places of dropped segments stay until there are so many, and as many as of those held: to close the gap moves all that are held. */
 const leastGap = 1_024;
+
+/** Segments of so many bytes stay what they are. */
+const smallBytes = 4_096;
+
+/** So many small ones are packed: at 1,000 a second they are then too young for a collector of garbage to have moved them. */
+const packedTogether = 64;
 
 /**
  * The newest segments of one log, in memory, as many as the budget of all receivers allows. Live consumers read here; who needs something older reads the log.
@@ -12,9 +19,12 @@ export class Tail implements TailHolder {
   readonly #budget: TailBudget;
   readonly #shortened: () => void;
   /** Held from `#start` on: of small segments there are tens of thousands, and each new one lets the oldest go. */
-  #segments: (EncodedBatch | undefined)[] = [];
+  #segments: (EncodedBatch | PackedSegments | undefined)[] = [];
   #leases: (TailLease | undefined)[] = [];
   #start = 0;
+  /** How many at the end are small and not packed yet. */
+  #small = 0;
+  #newest: EncodedBatch | undefined;
   #head: Offset;
   #pushing = false;
 
@@ -36,18 +46,18 @@ export class Tail implements TailHolder {
 
   /** The last segment held. */
   get newest(): EncodedBatch | undefined {
-    return this.#segments.at(-1);
+    return this.#newest;
   }
 
   /** Adds the segment that follows the head; the oldest ones above the budget go, of this tail or of others. */
   push(segment: EncodedBatch): void {
     assert(segment.firstOffset === this.#head + 1n, `segment ${segment.firstOffset} does not follow head ${this.#head}`);
-    this.#segments.push(segment);
+    const isSmall = segment.bytes.length < smallBytes;
+    if (this.#small >= packedTogether || (!isSmall && this.#small > 1)) this.#pack();
+    this.#newest = segment;
     this.#head = lastOffsetOf(segment);
-    this.#pushing = true;
-    const lease = this.#budget.hold(segment.bytes.length, this);
-    this.#pushing = false;
-    this.#leases.push(lease);
+    this.#add(segment, segment.bytes.length);
+    this.#small = isSmall ? this.#small + 1 : 0;
   }
 
   /** The budget needs what the oldest segment takes. */
@@ -56,10 +66,32 @@ export class Tail implements TailHolder {
     if (!this.#pushing) this.#shortened();
   }
 
+  #add(segment: EncodedBatch | PackedSegments, bytes: number): void {
+    this.#segments.push(segment);
+    this.#pushing = true;
+    const lease = this.#budget.hold(bytes, this);
+    this.#pushing = false;
+    this.#leases.push(lease);
+  }
+
+  /** What is small at the end becomes one; for the budget it is as young as the newest of it. Frees more than it takes: nobody is evicted. */
+  #pack(): void {
+    const first = this.#segments.length - this.#small;
+    const small = this.#segments.splice(first) as EncodedBatch[];
+    for (const lease of this.#leases.splice(first)) if (lease !== undefined) this.#budget.release(lease);
+    this.#small = 0;
+    this.#add(
+      new PackedSegments(small),
+      small.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    );
+  }
+
   /** Drops whole segments below an offset: the log does not have them any more either. */
   cut(beforeOffset: Offset): void {
-    const kept = this.#segments.findIndex((segment) => segment !== undefined && lastOffsetOf(segment) >= beforeOffset);
+    const kept = this.#segments.findIndex((segment) => segment !== undefined && endOf(segment) >= beforeOffset);
     this.#drop((kept < 0 ? this.#segments.length : kept) - this.#start);
+    const oldest = this.#segments[this.#start];
+    if (oldest instanceof PackedSegments) oldest.cut(beforeOffset);
   }
 
   /** The head moved by a segment that is not at hand: what was held no longer ends at the head. A lower head changes nothing. */
@@ -83,8 +115,8 @@ export class Tail implements TailHolder {
       const segment = this.#segments[middle];
       if (segment === undefined) return undefined;
       if (offset < segment.firstOffset) high = middle - 1;
-      else if (offset > lastOffsetOf(segment)) low = middle + 1;
-      else return segment;
+      else if (offset > endOf(segment)) low = middle + 1;
+      else return segment instanceof PackedSegments ? segment.find(offset) : segment;
     }
     return undefined;
   }
@@ -98,9 +130,15 @@ export class Tail implements TailHolder {
       this.#leases[i] = undefined;
     }
     this.#start = end;
+    this.#small = Math.min(this.#small, this.#segments.length - end);
+    if (end === this.#segments.length) this.#newest = undefined;
     if (end < leastGap || end < this.#segments.length / 2) return;
     this.#segments = this.#segments.slice(end);
     this.#leases = this.#leases.slice(end);
     this.#start = 0;
   }
+}
+
+function endOf(segment: EncodedBatch | PackedSegments): Offset {
+  return segment instanceof PackedSegments ? segment.lastOffset : lastOffsetOf(segment);
 }
