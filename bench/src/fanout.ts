@@ -24,7 +24,8 @@ export async function fanout({ quick, say }: ScenarioOptions): Promise<Report> {
   try {
     const results = await takeTurns(names, rounds, async (name, round) => {
       // What is published to warm up goes to all of them.
-      const result = await stage.throughput(Number(name), seconds, Math.min(0.5, 10 / Number(name)));
+      const warmSeconds = Math.min(0.5, 10 / Number(name));
+      const result = await stage.throughput(Number(name), { seconds, warmSeconds, firstWarmSeconds: warmSeconds });
       say(
         `round ${round + 1}/${rounds}, ${name} names: ${count(result.perSecond)} events/s, ${count(result.perSecond * Number(name))} deliveries/s`,
       );

@@ -52,7 +52,7 @@ export async function measureLimits(
 async function measureStraight(rounds: StraightRounds, { quick }: ScenarioOptions): Promise<void> {
   for (const count of subscribers)
     await rounds.latency(count, { seconds: quick ? 2 : 5, warmSeconds: 1, firstWarmSeconds: quick ? 1 : 10 });
-  for (const count of subscribers) await rounds.rate(count, quick ? 2 : 3);
+  for (const count of subscribers) await rounds.rate(count, { seconds: quick ? 2 : 3, warmSeconds: 1, firstWarmSeconds: quick ? 1 : 6 });
 }
 
 type Parts = Omit<Limits, keyof StraightLimits>;

@@ -1,7 +1,7 @@
 import { startPostgres, startRabbitMq } from "@warren/test-servers";
 import { settleMachine } from "../harness/settle.ts";
 import { count, millis, spreadBy } from "../harness/rounds.ts";
-import type { Latency, PacedTime, Throughput } from "../peers/measure.ts";
+import type { Latency, TurnTime, Throughput } from "../peers/measure.ts";
 import type { RateLimit } from "./measure.ts";
 import { StraightPath } from "./straight.ts";
 
@@ -52,15 +52,15 @@ export class StraightRounds {
   }
 
   /** One round as fast as it goes; with one subscriber also behind a sender of plain messages. */
-  async rate(subscribers: number, seconds: number): Promise<void> {
-    await this.#measure(this.#rates, subscribers, subscribers === 1 ? this.#large : this.#small, seconds);
-    if (subscribers === 1) await this.#measure(this.#foreigns, subscribers, this.#foreign, seconds);
+  async rate(subscribers: number, time: TurnTime): Promise<void> {
+    await this.#measure(this.#rates, subscribers, subscribers === 1 ? this.#large : this.#small, time);
+    if (subscribers === 1) await this.#measure(this.#foreigns, subscribers, this.#foreign, time);
   }
 
   /** One round at a fixed rate. */
-  async latency(subscribers: number, paced: PacedTime): Promise<void> {
+  async latency(subscribers: number, time: TurnTime): Promise<void> {
     await settleMachine();
-    const latency = await this.#small.latency(subscribers, paced);
+    const latency = await this.#small.latency(subscribers, time);
     this.#say(`the straight path to ${subscribers}: p50 ${millis(latency.p50)} ms, p99 ${millis(latency.p99)} ms`);
     add(this.#latencies, subscribers, latency);
   }
@@ -78,9 +78,9 @@ export class StraightRounds {
     await Promise.all(this.#servers.map((server) => server.stop()));
   }
 
-  async #measure(found: Map<number, Throughput[]>, subscribers: number, path: StraightPath, seconds: number): Promise<void> {
+  async #measure(found: Map<number, Throughput[]>, subscribers: number, path: StraightPath, time: TurnTime): Promise<void> {
     await settleMachine();
-    const rate = await path.rate(subscribers, seconds);
+    const rate = await path.rate(subscribers, time);
     this.#say(`the straight path to ${subscribers}${path === this.#foreign ? ", plain messages" : ""}: ${count(rate.perSecond)}/s`);
     add(found, subscribers, rate);
   }

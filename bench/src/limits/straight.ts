@@ -1,7 +1,7 @@
 import { freePorts } from "@warren/test-servers";
 import { startChild, type Child } from "../harness/child.ts";
 import type { Target } from "../peers/client.ts";
-import { Stage, type Latency, type PacedTime, type Throughput } from "../peers/measure.ts";
+import { Stage, type Latency, type TurnTime, type Throughput } from "../peers/measure.ts";
 import { pacedPerSecond } from "../peers/plan.ts";
 
 /** RabbitMQ, a queue of it that was not used before, and PostgreSQL. */
@@ -38,15 +38,15 @@ export class StraightPath {
   }
 
   /** At a fixed rate. */
-  latency(subscribers: number, paced: PacedTime): Promise<Latency> {
+  latency(subscribers: number, time: TurnTime): Promise<Latency> {
     this.#paced ??= this.#stage();
-    return this.#paced.latency(subscribers, pacedPerSecond, paced);
+    return this.#paced.latency(subscribers, pacedPerSecond, time);
   }
 
   /** As fast as it goes. */
-  rate(subscribers: number, seconds: number): Promise<Throughput> {
+  rate(subscribers: number, time: TurnTime): Promise<Throughput> {
     this.#full ??= this.#stage();
-    return this.#full.throughput(subscribers, seconds, 1);
+    return this.#full.throughput(subscribers, time);
   }
 
   async stop(): Promise<void> {

@@ -32,12 +32,15 @@ export interface Latency extends NonNullable<Arrived["latency"]> {
   readonly cpu: CpuSeconds;
 }
 
-/** How long a fixed rate is kept. */
-export interface PacedTime {
+/** How long events are published. */
+export interface TurnTime {
   readonly seconds: number;
   /** Before that, each time. */
   readonly warmSeconds: number;
-  /** Before that, the first time: it takes the compiler of a language tens of thousands of events to come to rest, and all the while it is on the cores of others. */
+  /**
+   * Before that, the first time: it takes the compiler of a language tens of thousands of events to come to rest, and all the while it is on the cores of others; and servers
+   * that never wrote before have to make their files first.
+   */
   readonly firstWarmSeconds: number;
 }
 
@@ -54,7 +57,7 @@ export class Stage {
   readonly #target: Target;
   readonly #publisher: Child;
   readonly #subscribers: Child;
-  #paced = false;
+  #warm = false;
   static #topics = 0;
 
   constructor(contestant: Measured, target: Target) {
@@ -65,9 +68,11 @@ export class Stage {
   }
 
   /** As fast as it goes, for about so many seconds after two warm-ups. */
-  throughput(subscribers: number, seconds: number, warmSeconds: number, payload: PayloadKind = 256): Promise<Throughput> {
+  throughput(subscribers: number, time: TurnTime, payload: PayloadKind = 256): Promise<Throughput> {
+    const { seconds, warmSeconds } = time;
+    const warming = this.#warming(time);
     return this.#on(subscribers, payload, false, async () => {
-      const first = await this.#publisher.ask<Published>("blast", { seconds: warmSeconds });
+      const first = await this.#publisher.ask<Published>("blast", { seconds: warming });
       await this.#arrive(first.count);
       // Only a process that is warm tells how many events fill the time.
       const warm = await this.#publisher.ask<Published>("blast", { seconds: warmSeconds });
@@ -105,9 +110,9 @@ export class Stage {
   }
 
   /** At a fixed rate, from the time at which each event was due. */
-  latency(subscribers: number, perSecond: number, { seconds, warmSeconds, firstWarmSeconds }: PacedTime): Promise<Latency> {
-    const warming = this.#paced ? warmSeconds : firstWarmSeconds;
-    this.#paced = true;
+  latency(subscribers: number, perSecond: number, time: TurnTime): Promise<Latency> {
+    const { seconds } = time;
+    const warming = this.#warming(time);
     return this.#on(subscribers, 256, true, async () => {
       const warm = await this.#publisher.ask<Published>("pace", { perSecond, seconds: warming });
       const before = this.#cpu();
@@ -120,6 +125,12 @@ export class Stage {
 
   async stop(): Promise<void> {
     await Promise.all([this.#publisher.stop(), this.#subscribers.stop()]);
+  }
+
+  #warming({ warmSeconds, firstWarmSeconds }: TurnTime): number {
+    const warming = this.#warm ? warmSeconds : firstWarmSeconds;
+    this.#warm = true;
+    return warming;
   }
 
   async #on<Result>(

@@ -1,6 +1,6 @@
 import { contestants, type Contestant, type ContestantKey, type Often } from "./contestants.ts";
 import type { StraightRounds } from "../limits/straight-rounds.ts";
-import type { CatchUp, Latency, PacedTime, Stage, Throughput } from "./measure.ts";
+import type { CatchUp, Latency, TurnTime, Stage, Throughput } from "./measure.ts";
 
 /** What was found in all rounds of a run; a contestant that was not measured, or failed, has nothing. */
 export interface Found {
@@ -24,27 +24,28 @@ export type Pace = "full" | "fixed";
 export interface Size {
   /** By pace: a p99 of some seconds differs more from turn to turn than a rate does. */
   readonly rounds: Readonly<Record<Pace, number>>;
-  readonly seconds: number;
-  readonly warmSeconds: number;
   readonly missed: number;
-  readonly paced: PacedTime;
+  /** Of one turn. */
+  readonly time: Readonly<Record<Pace, TurnTime>>;
 }
 
 /** Sizes of a run. */
 export const sizes = {
   quick: {
     rounds: { full: 2, fixed: 2 },
-    seconds: 1.5,
-    warmSeconds: 0.5,
     missed: 30_000,
-    paced: { seconds: 2, warmSeconds: 1, firstWarmSeconds: 1 },
+    time: {
+      full: { seconds: 1.5, warmSeconds: 0.5, firstWarmSeconds: 0.5 },
+      fixed: { seconds: 2, warmSeconds: 1, firstWarmSeconds: 1 },
+    },
   },
   full: {
     rounds: { full: 3, fixed: 5 },
-    seconds: 4,
-    warmSeconds: 1,
     missed: 200_000,
-    paced: { seconds: 8, warmSeconds: 4, firstWarmSeconds: 25 },
+    time: {
+      full: { seconds: 4, warmSeconds: 1, firstWarmSeconds: 6 },
+      fixed: { seconds: 8, warmSeconds: 4, firstWarmSeconds: 25 },
+    },
   },
 } as const satisfies Record<string, Size>;
 
@@ -72,17 +73,17 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   throughput1: {
     label: "1 subscriber",
     pace: "full",
-    beside: (straight, { seconds }) => straight.rate(1, seconds),
+    beside: (straight, { time }) => straight.rate(1, time.full),
     takesPart: ({ onlyFull }, quick) => !(quick && onlyFull === true),
-    run: (stage, { onlyThroughput = 1 }, { seconds, warmSeconds }) => stage.throughput(onlyThroughput, seconds, warmSeconds),
+    run: (stage, { onlyThroughput = 1 }, { time }) => stage.throughput(onlyThroughput, time.full),
     headline: perSecond,
   },
   throughput10: {
     label: "10 subscribers",
     pace: "full",
-    beside: (straight, { seconds }) => straight.rate(10, seconds),
+    beside: (straight, { time }) => straight.rate(10, time.full),
     takesPart: ({ throughput10, onlyThroughput }, quick) => onlyThroughput === undefined && often(throughput10, quick),
-    run: (stage, _, { seconds, warmSeconds }) => stage.throughput(10, seconds, warmSeconds),
+    run: (stage, _, { time }) => stage.throughput(10, time.full),
     headline: perSecond,
   },
   catchUp: {
@@ -95,17 +96,17 @@ export const measures: Readonly<Record<MeasureName, Measure>> = {
   latency1: {
     label: "latency, 1 subscriber",
     pace: "fixed",
-    beside: (straight, { paced }) => straight.latency(1, paced),
+    beside: (straight, { time }) => straight.latency(1, time.fixed),
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
-    run: (stage, _, { paced }) => stage.latency(1, pacedPerSecond, paced),
+    run: (stage, _, { time }) => stage.latency(1, pacedPerSecond, time.fixed),
     headline: percentiles,
   },
   latency10: {
     label: "latency, 10 subscribers",
     pace: "fixed",
-    beside: (straight, { paced }) => straight.latency(10, paced),
+    beside: (straight, { time }) => straight.latency(10, time.fixed),
     takesPart: ({ latency, onlyThroughput }, quick) => onlyThroughput === undefined && often(latency, quick),
-    run: (stage, _, { paced }) => stage.latency(10, pacedPerSecond, paced),
+    run: (stage, _, { time }) => stage.latency(10, pacedPerSecond, time.fixed),
     headline: percentiles,
   },
 };

@@ -57,7 +57,7 @@ export async function runAll(servers: Servers, size: Size, { quick, only, say }:
       for (const { payload, subscribers, results } of others) {
         for (const key of keys.filter((each) => measures.throughput10.takesPart(contestants[each], quick))) {
           const result = await stages.attempt({ key, pace: "full" }, (stage) =>
-            stage.throughput(subscribers, size.seconds / 2, size.warmSeconds, payload),
+            stage.throughput(subscribers, { ...size.time.full, seconds: size.time.full.seconds / 2 }, payload),
           );
           if (typeof result === "string") {
             otherFailures.push(`${contestants[key].label}, payload ${payload}, ${subscribers} subscribers: ${result}`);
