@@ -4,7 +4,7 @@ export interface TailHolder {
   evict(): void;
 }
 
-/** What a holder has of the budget for one segment: its place in the row of all of them, oldest first. */
+/** What a holder has of the budget for one segment, or for several that go together: its place in the row of all of them, oldest first. */
 export interface TailLease {
   readonly bytes: number;
   readonly holder: TailHolder;

@@ -99,6 +99,23 @@ describe("Tail", () => {
     expect([tail.newest, budget.total]).toEqual([undefined, 0]);
   });
 
+  test("W8: a budget for fewer segments than are packed together, shared by two, is kept, and what is held is found", () => {
+    for (const fits of [1, 2, 3, 10, 63, 64, 65, 100]) {
+      const budget = new TailBudget(fits * 10);
+      const tails = [new Tail(0n, budget, () => undefined), new Tail(0n, budget, () => undefined)] as const;
+      for (let i = 0; i < 700; i += 1) {
+        const tail = tails[i % 7 === 0 ? 1 : 0];
+        tail.push(segment(tail.head + 1n, 1, i % 100 === 99 ? 5_000 : 10));
+        expect(tail.newest?.firstOffset).toBe(tail.head);
+        for (const each of tails) {
+          const held = each.first > each.head ? undefined : each.first;
+          expect([each.find(each.first)?.firstOffset, each.find(each.first - 1n)]).toEqual([held, undefined]);
+        }
+        expect(budget.total <= fits * 10 || tail.first === tail.head).toBe(true);
+      }
+    }
+  });
+
   test("gives one object for all that it is asked for of a packed segment", () => {
     const tail = tailOf(0n, 100_000);
     for (let i = 1n; i <= 199n; i += 2n) tail.push(segment(i, 2));

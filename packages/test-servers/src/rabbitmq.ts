@@ -114,7 +114,7 @@ async function answers(server: GuardedProcess, port: number, timeoutMs: number):
 
 /**
  * Before quorum queues begin a new write-ahead log file. With RabbitMQ's default of 512 MiB each change of the file costs seconds of CPU at once: an event needed 3.5 to 4.5 us of
- * RabbitMQ in place of 1.7 to 2.5 (docs/performance.md). See https://www.rabbitmq.com/docs/quorum-queues#wal-memory.
+ * RabbitMQ in place of 1.7 to 2.5 (docs/performance.md). See https://www.rabbitmq.com/docs/persistence-conf.
  */
 const walBytes = 128_000_000;
 

@@ -18,6 +18,9 @@ import { SimUpkeep, type UpkeepOwner } from "./sim-upkeep.ts";
 import { rule } from "./violation.ts";
 import type { World } from "./world.ts";
 
+/** Few: a tail here holds a few segments. */
+const packedTogether = 2;
+
 /** A receiver in PostgreSQL and RabbitMQ, whoever writes it. */
 export interface SimReceiverRow {
   readonly key: string;
@@ -50,7 +53,7 @@ export class SimReceiver {
     this.#world = world;
     this.#broker = broker;
     this.#row = row;
-    this.tail = new Tail(0n, broker.tails, () => this.#stored());
+    this.tail = new Tail(0n, broker.tails, () => this.#stored(), packedTogether);
     // Restored, as the receiver manager does when it starts.
     for (const name of row.names) {
       const settled = world.consumers.settled(name);

@@ -105,5 +105,17 @@ export const delivery = [
       find: `return this.#segments[this.#start]?.firstOffset ?? this.#head + 1n;`,
       replace: `return this.#segments[this.#start]?.firstOffset ?? this.#head;`,
     },
+    "small-counted-when-gone": {
+      bug: "segments that another one drives out are packed with it",
+      find: `this.#small = Math.min(this.#small, this.#segments.length - end);`,
+      replace: ``,
+    },
+  }),
+  ...mutantsOf("packages/replay/dist/packed-segments.js", {
+    "packed-from-the-beginning": {
+      bug: "a packed segment has the bytes of those before it",
+      find: `const from = before === 0 ? 0 : at(this.#eventEnds, before - 1);`,
+      replace: `const from = 0;`,
+    },
   }),
 ];
