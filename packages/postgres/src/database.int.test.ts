@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { silentLogger } from "@warren/protocol";
 import { freePorts, startFaultProxy } from "@warren/test-servers";
 import { sql } from "kysely";
@@ -57,6 +58,28 @@ describe("a database", () => {
     expect(await lend()).toBe(first);
     expect(await lend()).toBe(first);
     await pool.end();
+  });
+
+  test.skipIf(process.platform !== "linux")("has its server keep the memory of one large value for the next", async ({ skip }) => {
+    const database = open(inject("databaseUrl"));
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(database.db);
+    // Minor page faults, the tenth number; the name may have spaces.
+    const faults = async () => {
+      const stat = await readFile(`/proc/${rows[0]?.pid}/stat`, "utf8").catch(() => "");
+      return stat.includes("(postgres)")
+        ? Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[7])
+        : skip("the server is not on this machine");
+    };
+    const [statements, value] = [50, Buffer.alloc(512 * 1024)];
+    const store = () =>
+      database.prepared({ name: "large", text: "select octet_length($1::bytea || $2::bytea || $3::bytea)" }, [value, value, value]);
+    // Its cache, and what it keeps from here on.
+    for (let i = 0; i < 5; i += 1) await store();
+    const before = await faults();
+    for (let i = 0; i < statements; i += 1) await store();
+    // Given back and taken again, one value is 128 pages.
+    expect(((await faults()) - before) / statements).toBeLessThan(20);
+    await database.close();
   });
 
   test("reads int8 as bigint, beyond 2^53", async () => {

@@ -2,6 +2,7 @@ import { Times } from "@warren/protocol";
 import pg from "pg";
 import { AnswerWatch } from "./answer-watch.ts";
 import type { DatabaseOptions } from "./database.ts";
+import { keepMemory } from "./keep-memory.ts";
 import { Places } from "./places.ts";
 import { parserOf } from "./type-parsers.ts";
 
@@ -29,14 +30,27 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
     types: { getTypeParser: parserOf },
+    onConnect: (client) => prepareConnection(client as pg.PoolClient, answers),
   });
   pool.on("error", (error) => logger.debug("idle database connection lost", { error: error.message }));
   pool.on("connect", (client) => {
     client.on("error", (error) => logger.debug("database connection lost", { error: error.message }));
-    answers.add(client);
   });
   pool.on("remove", (client) => answers.remove(client));
   return { pool: destroyBroken(pool, new Places(maxConnections), answers), answers };
+}
+
+/** What a connection is told before anybody has it. Rejects when it broke meanwhile: the pool then gives it up. */
+async function prepareConnection(client: pg.PoolClient, answers: AnswerWatch<pg.PoolClient>): Promise<void> {
+  answers.add(client);
+  try {
+    await answers.during(client, () => client.query(keepMemory));
+  } catch (error) {
+    // It is sound, and only slower.
+    if (!isBroken(error)) return;
+    answers.remove(client);
+    throw error;
+  }
 }
 
 /** Lends a connection for one statement that submits itself. */
