@@ -114,6 +114,8 @@ export class SegmentStore implements Submittable {
   static async open(url: string, schema: string): Promise<SegmentStore> {
     const [appends, saves] = [new Client({ connectionString: url }), new Client({ connectionString: url })];
     await Promise.all([appends.connect(), saves.connect()]);
+    // So that its process keeps the memory of an append for the next one.
+    await appends.query("select octet_length(repeat('x', 8388608))");
     // lz4 costs less than writing what it saves; the default costs more.
     const { rows } = await appends.query<{ readonly lz4: boolean }>(
       "select 'lz4' = any(enumvals) as lz4 from pg_settings where name = 'default_toast_compression'",
@@ -127,7 +129,9 @@ export class SegmentStore implements Submittable {
       insert into logs values (${log}, ${epoch}, 0);
       create table segments (log bigint, last_offset bigint, events int not null, recorded_at timestamptz not null, bytes bytea not null, primary key (log, last_offset));
       alter table segments alter column bytes set ${packed};
+      alter table segments set (autovacuum_vacuum_insert_threshold = -1, toast.autovacuum_vacuum_insert_threshold = -1);
       create table event_keys (log bigint, key uuid, event_offset bigint not null, primary key (log, key));
+      alter table event_keys set (autovacuum_vacuum_insert_threshold = -1);
       create table places (place int primary key, acked bigint not null) with (fillfactor = 50);
       prepare ${statement} (int, bigint, bytea, uuid[]) as
         with head as (update logs set head = head + $1 where log = ${log} and epoch = ${epoch} and head = $2 returning head),

@@ -1,6 +1,7 @@
 import { sql, type Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 import { currentKeyFormat } from "../event-keys.ts";
+import { leaveInsertedRows } from "../vacuum.ts";
 
 /** The archive: one row per event, its keys, its position counter, quarantine. */
 export function init(schema: string): Migration {
@@ -53,6 +54,15 @@ export function keyFormat(schema: string): Migration {
       const head = sql.id(schema, "archive_head");
       await sql`alter table ${head} add column key_format smallint not null default 1`.execute(db);
       await sql`update ${head} set key_format = ${sql.lit(currentKeyFormat)} where head_position = 0`.execute(db);
+    },
+  };
+}
+
+/** Events and their keys are written once. */
+export function vacuum(schema: string): Migration {
+  return {
+    async up(db: Kysely<unknown>): Promise<void> {
+      for (const table of ["archived_events", "archived_event_keys"]) await leaveInsertedRows(db, schema, table);
     },
   };
 }

@@ -10,7 +10,7 @@ import { keyParameter, keysParameter, type EventIdentity, type KeyFormat } from 
 import type { ArchiveAppendResult, ArchivedEvent, ArchiveFilter, ArchiveStore, Position } from "./archive-store.ts";
 import { bodyKinds } from "./event-columns.ts";
 import { insertStatement, insertValues } from "./insert.ts";
-import { init, keyFormat } from "./migrations.ts";
+import { init, keyFormat, vacuum } from "./migrations.ts";
 import { topicRegex } from "./topic-regex.ts";
 
 interface Row {
@@ -31,7 +31,8 @@ interface Row {
 
 /** Makes or updates the archive's tables. Safe to call from several processes at once. Throws STORE_UNAVAILABLE, CONFIG_INVALID. */
 export function migrateArchive(database: Database<unknown>): Promise<void> {
-  return migrate(database, "archive", { "0001_init": init(database.schema), "0002_key_format": keyFormat(database.schema) });
+  const { schema } = database;
+  return migrate(database, "archive", { "0001_init": init(schema), "0002_key_format": keyFormat(schema), "0003_vacuum": vacuum(schema) });
 }
 
 /** The archive on PostgreSQL. `migrateArchive` comes first. Does not close the database. */

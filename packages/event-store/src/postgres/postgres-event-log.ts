@@ -35,6 +35,7 @@ import { knownEvents, offsetsOf } from "./known.ts";
 import { init } from "./migrations/0001-init.ts";
 import { keptBytes } from "./migrations/0002-kept-bytes.ts";
 import { keyFormat } from "./migrations/0003-key-format.ts";
+import { vacuum } from "./migrations/0004-vacuum.ts";
 import { pruneSegments } from "./prune.ts";
 import { readSegments } from "./read-segments.ts";
 import { segmentSizes } from "./segment-sizes.ts";
@@ -60,6 +61,7 @@ export function migrateEventLog(database: Database<unknown>, options: { readonly
     "0001_init": init(database.schema, options.partitions ?? defaultPartitions),
     "0002_kept_bytes": keptBytes(database.schema),
     "0003_key_format": keyFormat(database.schema),
+    "0004_vacuum": vacuum(database.schema),
   });
 }
 
