@@ -30,7 +30,8 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
     types: { getTypeParser: parserOf },
-    onConnect: (client) => prepareConnection(client as pg.PoolClient, answers),
+    // It is waited for, though its type says nothing of it: pg-pool gives the connection to nobody before.
+    onConnect: (client): unknown => prepareConnection(client as pg.PoolClient, answers),
   });
   pool.on("error", (error) => logger.debug("idle database connection lost", { error: error.message }));
   pool.on("connect", (client) => {
