@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { UuidSource } from "@warren/protocol";
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
 import { eventKey } from "./event-key.ts";
@@ -14,9 +16,24 @@ describe("W3: the key of an event", () => {
       expect(keyOf(1, { source, id: each })).toBe(eventKey(source, each).replaceAll("-", ""));
   });
 
-  test("of the second format begins as a UUIDv7 begins, so that keys of one time lie side by side", () => {
-    expect(keyOf(2, { source, id }).slice(0, 16)).toBe("0199f3a17c007abc");
-    expect(keyOf(2, { source, id })).not.toBe(keyOf(2, { source: "/other", id }));
+  test.each([2, 3] as const)("of format %i begins as a UUIDv7 begins, so that keys of one time lie side by side", (format) => {
+    expect(keyOf(format, { source, id }).slice(0, 16)).toBe("0199f3a17c007abc");
+    expect(keyOf(format, { source, id })).not.toBe(keyOf(format, { source: "/other", id }));
+  });
+
+  test("of the second and the third format has the first 64 bits of a hash of its source in it, XORed or added", () => {
+    const lower = BigInt(`0x${id.replaceAll("-", "").slice(16)}`);
+    for (const each of [source, "/other", "", "é"]) {
+      const mask = createHash("sha256").update(each).digest().readBigUInt64BE();
+      expect(BigInt(`0x${keyOf(2, { source: each, id }).slice(16)}`)).toBe(lower ^ mask);
+      expect(BigInt(`0x${keyOf(3, { source: each, id }).slice(16)}`)).toBe(BigInt.asUintN(64, lower + mask));
+    }
+  });
+
+  test("of the third format is in the order of the ids that a publisher makes", () => {
+    const ids = new UuidSource(() => 0x1234_5678);
+    const keys = Array.from({ length: 2_000 }, () => keyOf(3, { source, id: ids.next(1_760_000_000_000) }));
+    expect(keys).toEqual(keys.toSorted());
   });
 
   test.each([
@@ -30,8 +47,8 @@ describe("W3: the key of an event", () => {
     ["beyond ASCII", id.replace("0123", "012é")],
     ["longer", `${id} `],
     ["empty", ""],
-  ])("of an id that is no UUIDv7 as it is written (%s) is the same in both formats", (_, other) => {
-    expect(keyOf(2, { source, id: other })).toBe(keyOf(1, { source, id: other }));
+  ])("of an id that is no UUIDv7 as it is written (%s) is the same in all formats", (_, other) => {
+    for (const format of [2, 3] as const) expect(keyOf(format, { source, id: other })).toBe(keyOf(1, { source, id: other }));
   });
 
   test("differs where source or id differ", () => {
@@ -39,15 +56,15 @@ describe("W3: the key of an event", () => {
     const identities = fc.record({ source: fc.oneof(fc.constantFrom("/a", "/b"), fc.string()), id: ids });
     fc.assert(
       fc.property(fc.uniqueArray(identities, { selector: (each) => JSON.stringify(each), minLength: 2 }), (all) => {
-        expect(new Set(all.map((each) => keyOf(2, each))).size).toBe(all.length);
+        for (const format of [2, 3] as const) expect(new Set(all.map((each) => keyOf(format, each))).size).toBe(all.length);
       }),
     );
   });
 
   test("is the same after more sources than are remembered", () => {
-    const before = keyOf(2, { source, id });
-    for (let i = 0; i < 2_000; i += 1) keyOf(2, { source: `/${i}`, id });
-    expect(keyOf(2, { source, id })).toBe(before);
+    const before = keyOf(3, { source, id });
+    for (let i = 0; i < 2_000; i += 1) keyOf(3, { source: `/${i}`, id });
+    expect(keyOf(3, { source, id })).toBe(before);
   });
 
   test("stands in a parameter of many, each at its place", () => {
@@ -55,8 +72,8 @@ describe("W3: the key of an event", () => {
       { source, id: "1" },
       { source, id },
     ];
-    const bytes = keysParameter(2, all).toString("hex");
-    expect(bytes.endsWith(all.map((each) => `00000010${keyOf(2, each)}`).join(""))).toBe(true);
-    expect(keysParameter(2, [])).toHaveLength(20);
+    const bytes = keysParameter(3, all).toString("hex");
+    expect(bytes.endsWith(all.map((each) => `00000010${keyOf(3, each)}`).join(""))).toBe(true);
+    expect(keysParameter(3, [])).toHaveLength(20);
   });
 });
