@@ -52,17 +52,24 @@ test("stopped in the middle of a turn, it begins no other", async () => {
   expect(passes).toHaveLength(1);
 });
 
-test("one that comes has its turn in the next round, one that goes has none", async () => {
-  const { upkeep, passes, receivers, add } = underUpkeep(0);
+test("one that comes is next, whoever was waited for, and one that goes has no turn", async () => {
+  const { upkeep, passes, receivers, add } = underUpkeep(1);
   upkeep.start();
-  await pass(50);
+  await pass(110);
   add();
   add();
-  await pass(100);
-  expect(passes).toEqual([{ at: 150, receiver: 1n }]);
+  await pass(90);
+  expect(passes).toEqual([
+    { at: 100, receiver: 1n },
+    { at: 200, receiver: 2n },
+  ]);
   receivers.pop();
   await pass(150);
-  expect(passes.map(({ receiver }) => receiver)).toEqual([1n, 1n]);
+  expect(passes.slice(2)).toEqual([
+    { at: 233, receiver: 1n },
+    { at: 300, receiver: 2n },
+    { at: 350, receiver: 1n },
+  ]);
 });
 
 test("whoever comes and goes, each waits a whole period for its next turn, and not for a third", async () => {

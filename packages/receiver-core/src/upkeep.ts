@@ -23,16 +23,13 @@ export interface UpkeepSubject<Kept extends Upkept> {
 }
 
 /**
- * Goes around the receivers: depth of queues, retention, expiry, retirement. Each has a time of its own, so that many are no burst, and a whole period between two turns:
- * `watchChannel` counts on that.
+ * Goes around the receivers: depth of queues, retention, expiry, retirement. The one whose turn is longest ago is next, and one that came
+ * had none yet. Each has a time of its own, so that many are no burst, and a whole period between two turns: `watchChannel` counts on that.
  */
 export class Upkeep<Kept extends Upkept> {
   readonly #deps: Pick<CoreDeps, "clock" | "logger" | "state">;
   readonly #options: Pick<CoreOptions, "upkeepMs" | "retireAfterMs">;
   readonly #subject: UpkeepSubject<Kept>;
-  /** Those of this round that are left. */
-  #left: Kept[] = [];
-  #betweenMs = 0;
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -46,17 +43,9 @@ export class Upkeep<Kept extends Upkept> {
     this.#subject = subject;
   }
 
-  /** Who is there has its first turn within a period. */
+  /** Who is there has its first turn within a period; one that comes too, and where many come at once, the last within two. */
   start(): void {
-    if (this.#stopped) return;
-    const { clock } = this.#deps;
-    const everyMs = this.#options.upkeepMs ?? Times.upkeepMs;
-    if (this.#left.length === 0) {
-      this.#left = this.#subject.receivers().toReversed();
-      this.#betweenMs = everyMs / Math.max(1, this.#left.length);
-    }
-    const due = (this.#left.at(-1)?.keptAt ?? -Infinity) + everyMs;
-    this.#timer = clock.after(Math.max(this.#betweenMs, due - clock.monotonicMs()), () => void this.#next());
+    this.#wait(this.#everyMs / Math.max(1, this.#subject.receivers().length));
   }
 
   /** A step under way may still happen. Twice is fine. */
@@ -65,14 +54,32 @@ export class Upkeep<Kept extends Upkept> {
     this.#timer?.cancel();
   }
 
+  get #everyMs(): number {
+    return this.#options.upkeepMs ?? Times.upkeepMs;
+  }
+
+  #wait(leastMs: number): void {
+    if (this.#stopped) return;
+    const { clock } = this.#deps;
+    const due = (this.#longestAgo()?.keptAt ?? -Infinity) + this.#everyMs;
+    this.#timer = clock.after(Math.max(leastMs, due - clock.monotonicMs()), () => void this.#next());
+  }
+
   async #next(): Promise<void> {
-    const receiver = this.#left.pop();
-    // It may have been retired since the round began.
-    if (receiver !== undefined && this.#subject.receivers().includes(receiver)) {
+    // Another one than when the timer was set, where that one went or a new one came.
+    const receiver = this.#longestAgo();
+    const { clock } = this.#deps;
+    if (receiver !== undefined && clock.monotonicMs() - receiver.keptAt < this.#everyMs) return this.#wait(0);
+    if (receiver !== undefined) {
       await this.#keep(receiver);
-      receiver.keptAt = this.#deps.clock.monotonicMs();
+      receiver.keptAt = clock.monotonicMs();
     }
     this.start();
+  }
+
+  #longestAgo(): Kept | undefined {
+    const [first, ...others] = this.#subject.receivers();
+    return others.reduce((oldest, each) => (oldest !== undefined && oldest.keptAt <= each.keptAt ? oldest : each), first);
   }
 
   async #keep(receiver: Kept): Promise<void> {
