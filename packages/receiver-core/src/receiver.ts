@@ -9,7 +9,7 @@ import { backoff, type CoreDeps, type CoreOptions, type Shared } from "./core-de
 import { ReceiverUpkeep } from "./receiver-upkeep.ts";
 import { ReceiverWriter } from "./receiver-writer.ts";
 import type { SessionStream } from "./session-stream.ts";
-import { startOffset } from "./start-offset.ts";
+import { startOffset, storedHead } from "./start-offset.ts";
 import type { ConsumerView, NewSubscription, ReceiverView, StartFrom, StopReason } from "./subscription.ts";
 
 /**
@@ -137,13 +137,7 @@ export class Receiver implements Leased {
   /** Where `start` is in this receiver's log. Errors as of `startOffset`. */
   async startOffset(start: StartFrom, options: { readonly signal: AbortSignal }): Promise<Offset> {
     const claim = await this.#whenClaimed();
-    return startOffset(
-      start,
-      this.#deps.log,
-      this.row.receiverId,
-      { headOffset: this.#writer.head, oldestOffset: claim.oldestOffset },
-      options,
-    );
+    return startOffset(start, this.#deps.log, this.row.receiverId, { ...claim, headOffset: this.#writer.head }, options);
   }
 
   /** It has consumers, or sessions. */
@@ -285,7 +279,7 @@ export class Receiver implements Leased {
     const { state, log, offsets } = this.#deps;
     const claim = await this.#whenClaimed();
     const { receiverId, configKey } = this.row;
-    const current = { headOffset: this.#writer.head, oldestOffset: claim.oldestOffset };
+    const current = { ...claim, headOffset: this.#writer.head };
     const grant = { receiverKey: configKey, logId: claim.logId, migratedFrom: message.migratedFrom ?? "" };
     if (message.consumer === "") {
       checkKnownLog(message, claim);
@@ -311,9 +305,9 @@ export class Receiver implements Leased {
     }
     const { ackedOffset, ranges, sessionToken, createdAt, moves, paused, expireAfterMs } = claimed.consumer;
     this.#claims.claimed(message.consumer, sessionToken);
-    await this.#checkNotAhead(message.consumer, ackedOffset);
+    await this.#checkNotAhead(message.consumer, ackedOffset, signal);
     const known = message.known?.moves === moves ? message.known.offset : 0n;
-    await this.#checkNotAhead(message.consumer, known);
+    await this.#checkNotAhead(message.consumer, known, signal);
     const settled = raiseMark({ mark: ackedOffset, ranges }, known);
     if (known > ackedOffset) offsets.ack(message.consumer, sessionToken, settled);
     const retrying = (await state.retrying(message.consumer, 0n, 1, { signal })).length > 0;
@@ -322,12 +316,11 @@ export class Receiver implements Leased {
   }
 
   /** W9: an offset above the head means that the log lost events it once had (or that another broker is ahead of us). */
-  async #checkNotAhead(name: string, offset: Offset): Promise<void> {
+  async #checkNotAhead(name: string, offset: Offset, signal: AbortSignal): Promise<void> {
     if (offset <= this.#writer.head) return;
-    const status = await this.#deps.log.status(this.row.receiverId);
-    if (status.epoch !== this.#writer.claim?.epoch) throw new WarrenError("FENCED", "another broker owns this receiver now; open again");
-    if (offset <= status.headOffset) return;
-    const text = `consumer ${name} is at offset ${offset}, but the log ends at ${status.headOffset}: the database lost events it once had`;
+    const head = await storedHead(this.#deps.log, this.row.receiverId, this.#writer.claim?.epoch, { signal });
+    if (offset <= head) return;
+    const text = `consumer ${name} is at offset ${offset}, but the log ends at ${head}: the database lost events it once had`;
     throw new WarrenError("LOG_LOST", text);
   }
 

@@ -28,12 +28,15 @@ export async function checkNewReceiverStart(start: StartFrom, past: PastProbe, o
   }
 }
 
-/** Where a new name begins in a log that exists. Throws OFFSET_OUT_OF_RANGE, STORE_UNAVAILABLE. */
+/**
+ * Where a new name begins in a log that exists; `claim` is what the broker knows of it. Throws OFFSET_OUT_OF_RANGE, STORE_UNAVAILABLE;
+ * FENCED when the offset is above the head because another broker stores by now.
+ */
 export async function startOffset(
   start: StartFrom,
   log: EventLog,
   receiverId: bigint,
-  claim: Pick<Claim, "headOffset" | "oldestOffset">,
+  claim: Pick<Claim, "epoch" | "headOffset" | "oldestOffset">,
   options: { readonly signal: AbortSignal },
 ): Promise<Offset> {
   switch (start.kind) {
@@ -45,13 +48,27 @@ export async function startOffset(
       return log.offsetBefore(receiverId, start.time, options);
     case "after-offset": {
       const { afterOffset } = start;
-      if (afterOffset > claim.headOffset) {
-        throw new WarrenError("OFFSET_OUT_OF_RANGE", `offset ${afterOffset} is above the head ${claim.headOffset}`);
-      }
+      const headOffset = afterOffset <= claim.headOffset ? claim.headOffset : await storedHead(log, receiverId, claim.epoch, options);
+      if (afterOffset > headOffset) throw new WarrenError("OFFSET_OUT_OF_RANGE", `offset ${afterOffset} is above the head ${headOffset}`);
       if (afterOffset < claim.oldestOffset - 1n) {
         throw new WarrenError("OFFSET_OUT_OF_RANGE", `offset ${afterOffset + 1n} was pruned; the oldest kept is ${claim.oldestOffset}`);
       }
       return afterOffset;
     }
   }
+}
+
+/**
+ * The head as the database has it: a broker's own is old when it does not know yet that it was replaced, or what it stored last. Throws
+ * FENCED when another broker took the log since `epoch`, STORE_UNAVAILABLE.
+ */
+export async function storedHead(
+  log: EventLog,
+  receiverId: bigint,
+  epoch: bigint | undefined,
+  options: { readonly signal: AbortSignal },
+): Promise<Offset> {
+  const status = await log.status(receiverId, options);
+  if (status.epoch !== epoch) throw new WarrenError("FENCED", "another broker owns this receiver now; open again");
+  return status.headOffset;
 }
