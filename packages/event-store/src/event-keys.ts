@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { fixedArray } from "@warren/postgres";
-import { writeUuidV7 } from "@warren/protocol";
+import { WarrenError, writeUuidV7 } from "@warren/protocol";
 
 /** What makes an event the one it is. */
 export interface EventIdentity {
@@ -17,8 +17,15 @@ export interface EventIdentity {
  */
 export type KeyFormat = 1 | 2 | 3;
 
-/** The format of what is made now. */
+/** The format of what is made now; no other is higher. */
 export const currentKeyFormat: KeyFormat = 3;
+
+/** The format of what `made` names, as the database has it. Throws STORE_UNAVAILABLE when it is of a newer version: what is stored could not be told by it. */
+export function checkKeyFormat(format: number, made: string): KeyFormat {
+  if (format === 1 || format === 2 || format === 3) return format;
+  const text = `${made} has keys of format ${format}, and this version of Warren knows none above ${currentKeyFormat}; start a newer version`;
+  throw new WarrenError("STORE_UNAVAILABLE", text);
+}
 
 const keyBytes = 16;
 /** Where the lower half begins, and the bytes of a part of it that is read as one number. */

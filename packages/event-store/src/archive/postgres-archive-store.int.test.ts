@@ -126,6 +126,25 @@ describe("the archive on PostgreSQL", () => {
     await held.close();
   });
 
+  test("W3: what a newer version began is not stored to: its keys could not be told", async () => {
+    const newer = schemaName(testNamespace(), "archive");
+    const held = openDatabase<unknown>({
+      url: inject("databaseUrl"),
+      schema: newer,
+      applicationName: "archive test",
+      logger: silentLogger,
+    });
+    await migrateArchive(held);
+    await sql`update ${sql.id(newer, "archive_head")} set key_format = 4`.execute(held.db);
+    const archive = createPostgresArchiveStore(held);
+    const refusal = { code: "STORE_UNAVAILABLE", message: expect.stringContaining("start a newer version") as unknown };
+    await expect(archive.append([slice({ id: "new" })], [])).rejects.toMatchObject(refusal);
+    await expect(archive.get("/s", "new")).rejects.toMatchObject(refusal);
+    expect(await archive.head()).toBe(0n);
+    await sql`drop schema ${sql.id(newer)} cascade`.execute(held.db);
+    await held.close();
+  });
+
   test("W12: a time that PostgreSQL does not know is refused, not an error that is tried for ever", async () => {
     const far = slice({ id: "far", time: { $typeName: "google.protobuf.Timestamp", seconds: 2n ** 62n, nanos: 0 } }, false);
     expect(await store.append([far], [])).toMatchObject({ kind: "refused", detail: expect.stringContaining("22008") as string });

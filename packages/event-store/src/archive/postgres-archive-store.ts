@@ -6,7 +6,7 @@ import { classifyDatabaseError, describeRefusal, migrate, toStoreError, type Dat
 import { CompiledQuery, sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
 import type { CallOptions } from "../event-log.ts";
 import { eventKey } from "../event-key.ts";
-import { keyParameter, keysParameter, type EventIdentity, type KeyFormat } from "../event-keys.ts";
+import { checkKeyFormat, keyParameter, keysParameter, type EventIdentity, type KeyFormat } from "../event-keys.ts";
 import type { ArchiveAppendResult, ArchivedEvent, ArchiveFilter, ArchiveStore, Position } from "./archive-store.ts";
 import { bodyKinds } from "./event-columns.ts";
 import { insertStatement, insertValues } from "./insert.ts";
@@ -93,8 +93,8 @@ class PostgresArchiveStore implements ArchiveStore {
   /** Asked once: it never changes. */
   async #keyFormat(): Promise<KeyFormat> {
     if (this.#knownFormat !== undefined) return this.#knownFormat;
-    const { rows } = await sql<{ key_format: KeyFormat }>`select key_format from ${this.#table("archive_head")}`.execute(this.#db);
-    this.#knownFormat = must(rows[0], "the archive has a head").key_format;
+    const { rows } = await sql<{ key_format: number }>`select key_format from ${this.#table("archive_head")}`.execute(this.#db);
+    this.#knownFormat = checkKeyFormat(must(rows[0], "the archive has a head").key_format, "the archive");
     return this.#knownFormat;
   }
 

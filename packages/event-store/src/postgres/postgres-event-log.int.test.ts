@@ -134,6 +134,28 @@ test("W3: a log that was made with the first format of keys goes on with it: wha
   await opened.close();
 });
 
+test("W3: a log that a newer version made is not taken from it, nor stored to: its keys could not be told", async () => {
+  const { database, log, table, request, ...opened } = await openLog();
+  await sql`update ${table("logs")} set key_format = 4`.execute(database.db);
+  const refusal = { code: "STORE_UNAVAILABLE", message: expect.stringContaining("start a newer version") as unknown };
+  const { epoch } = await log.status(1n);
+  for (const each of [log, createPostgresEventLog(database)]) {
+    await expect(each.claim(1n)).rejects.toMatchObject(refusal);
+    await expect(each.append(request(0n, [slice()]))).rejects.toMatchObject(refusal);
+    await expect(each.find(1n, "/s", "id")).rejects.toMatchObject(refusal);
+  }
+  expect(await log.status(1n)).toMatchObject({ epoch, headOffset: 0n });
+  await opened.close();
+});
+
+test("W3: a log that was made anew by a newer version is not stored to by who knew the old one", async () => {
+  const { database, log, table, request, ...opened } = await openLog();
+  expect((await log.append(request(0n, [slice()]))).kind).toBe("appended");
+  await sql`update ${table("logs")} set key_format = 4`.execute(database.db);
+  await expect(log.append(request(1n, [slice()]))).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await opened.close();
+});
+
 test("W3: an event whose key is that of another one is never taken for its repeat", async () => {
   const { log, request, ...opened } = await openLog();
   const twin = sharingKey({ source: "/test", id: uuidV7 });

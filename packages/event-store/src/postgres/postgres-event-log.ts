@@ -9,7 +9,7 @@ import {
   type Database,
 } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
-import { currentKeyFormat, shareKey, type EventIdentity, type KeyFormat } from "../event-keys.ts";
+import { checkKeyFormat, currentKeyFormat, shareKey, type EventIdentity, type KeyFormat } from "../event-keys.ts";
 import type {
   AppendRequest,
   AppendResult,
@@ -46,7 +46,7 @@ interface LogRow {
   readonly head_offset: bigint;
   readonly oldest_offset: bigint;
   readonly log_id: string;
-  readonly key_format: KeyFormat;
+  readonly key_format: number;
 }
 
 /** Partitions of the two large tables: enough that vacuum and index work on parts, few enough that planning stays cheap. */
@@ -96,9 +96,15 @@ class PostgresEventLog implements EventLog {
 
   async claim(receiverId: bigint, options?: CallOptions): Promise<Claim> {
     const { rows } = await this.#run(options, () =>
-      sql<LogRow>`update ${this.#tables.logs} set epoch = epoch + 1 where receiver_id = ${receiverId}::bigint
+      // A log that is not for this version stays with who holds it.
+      sql<LogRow>`update ${this.#tables.logs} set epoch = epoch + 1
+        where receiver_id = ${receiverId}::bigint and key_format <= ${currentKeyFormat}::smallint
         returning epoch, head_offset, oldest_offset, log_id, key_format`.execute(this.#db),
     );
+    if (rows[0] === undefined) {
+      this.#keyFormats.delete(receiverId);
+      await this.#keyFormatOf(receiverId, options);
+    }
     return this.#met(rows[0], receiverId);
   }
 
@@ -288,14 +294,20 @@ class PostgresEventLog implements EventLog {
       sql<LogRow>`select key_format from ${this.#tables.logs} where receiver_id = ${receiverId}::bigint`.execute(this.#db),
     );
     const [row] = rows;
-    if (row !== undefined) this.#keyFormats.set(receiverId, row.key_format);
-    return row?.key_format ?? currentKeyFormat;
+    return row === undefined ? currentKeyFormat : this.#keep(receiverId, row);
   }
 
   #met(row: LogRow | undefined, receiverId: bigint): Claim {
-    const claim = toClaim(row, receiverId);
-    if (row !== undefined) this.#keyFormats.set(receiverId, row.key_format);
-    return claim;
+    // A log made anew by a newer version is refused when its format is asked for.
+    if (row === undefined || row.key_format > currentKeyFormat) this.#keyFormats.delete(receiverId);
+    else this.#keep(receiverId, row);
+    return toClaim(row, receiverId);
+  }
+
+  #keep(receiverId: bigint, row: LogRow): KeyFormat {
+    const format = checkKeyFormat(row.key_format, `the log of receiver ${receiverId}`);
+    this.#keyFormats.set(receiverId, format);
+    return format;
   }
 
   async #run<T>(options: CallOptions | undefined, query: () => Promise<T>): Promise<T> {
