@@ -1,4 +1,5 @@
 import { createServer, type ServerHttp2Stream } from "node:http2";
+import { yieldToWork } from "@warren/service";
 import type { ConsumeMessage } from "amqplib";
 import { answer } from "../harness/child.ts";
 import { Acker } from "../peers/clients/acker.ts";
@@ -27,10 +28,18 @@ const prefetch = { packs: 64, plain: 2_000 } as const;
 /** So much of them is acked at once, and none later than this after it is stored. */
 const ackPart = 1 / 4;
 const ackMs = 40;
+/**
+ * From the end of an append to the next behind a foreign sender, in milliseconds. Warren never waits so: it is to bound what it could reach, for larger segments
+ * cost less for each event.
+ */
+const gatherMs = 4;
 /** How far subscribers are is saved so often. */
 const saveMs = 100;
 /** Segments in memory: that one is used again which every stream has written. It bounds what slow streams hold. */
 const kept = 8;
+
+// As Warren's apps.
+yieldToWork();
 
 answer({
   async start({ amqp, queue, url, port, segmentBytes, foreign }: Where) {
@@ -137,12 +146,17 @@ class Middle {
     const last = this.#last;
     this.#busy = true;
     this.#store.append(segment, () => {
-      this.#busy = false;
       // First of all: PostgreSQL works while these are sent.
-      this.#advance();
+      if (this.#writer === undefined) this.#next();
+      else setTimeout(() => this.#next(), gatherMs);
       if (last !== undefined) this.#acker.done(last);
       for (const outlet of this.#outlets) outlet.write(segment.frame);
     });
+  }
+
+  #next(): void {
+    this.#busy = false;
+    this.#advance();
   }
 
   #saveLater(): void {

@@ -2,13 +2,17 @@ import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { flagsToSet } from "./collect-less-often.ts";
 
-const both = ["--external-memory-accounted-in-global-limit", "--heap-growing-percent=100"];
+const [external, growing, code] = ["--external-memory-accounted-in-global-limit", "--heap-growing-percent=100", "--no-flush-bytecode"];
 
 test("flags of V8 are set where it knows them, and those of the command line stay", () => {
-  expect(flagsToSet("13.6.233.17-node.53", [])).toEqual(both);
+  expect(flagsToSet("13.6.233.17-node.53", [])).toEqual([external, growing, code]);
   expect(flagsToSet("12.4.254.21-node.33", [])).toEqual([]);
-  expect(flagsToSet("13.6", ["--heap_growing_percent=50", "--inspect"])).toEqual([both[0]]);
-  expect(flagsToSet("13.6", ["--no-external-memory-accounted-in-global-limit"])).toEqual([both[1]]);
+  expect(flagsToSet("13.6", ["--heap_growing_percent=50", "--inspect"])).toEqual([external, code]);
+  expect(flagsToSet("13.6", ["--no-external-memory-accounted-in-global-limit"])).toEqual([growing, code]);
+});
+
+test("a flag that the command line takes back stays taken back", () => {
+  expect(flagsToSet("13.6", ["--flush-bytecode"])).toEqual([external, growing]);
 });
 
 test("this V8 takes them: of a flag that it does not know it complains", () => {

@@ -19,3 +19,4 @@ export type { AnyRequest, AnyResponse, PlainHttpOptions } from "./plain-http.ts"
 export { pause, waitForStore, type WaitDeps } from "./wait-for-store.ts";
 export { streamWriter, toEnvelope, type Envelope, type StreamWriter } from "./stream-writer.ts";
 export { startServer, type RunningServer, type ServerOptions } from "./server.ts";
+export { yieldToWork } from "./yield-to-work.ts";

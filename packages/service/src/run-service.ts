@@ -1,5 +1,6 @@
 import { collectLessOften } from "./collect-less-often.ts";
 import { isWarrenError, Times, type Logger } from "@warren/protocol";
+import { yieldToWork } from "./yield-to-work.ts";
 
 /** An app as a process. */
 export interface Runnable {
@@ -18,6 +19,7 @@ const configExit = 78;
  */
 export async function runService(open: () => Promise<{ readonly app: Runnable; readonly logger: Logger }>): Promise<void> {
   collectLessOften();
+  yieldToWork();
   const abort = new AbortController();
   let logger: Logger | undefined;
   const fail = (error: unknown): never => {
