@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { silentLogger } from "@warren/protocol";
-import { freePorts, startFaultProxy } from "@warren/test-servers";
+import { freePorts, startFaultProxy, testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
 import { outcomeIsUnknown } from "./database-errors.ts";
@@ -80,6 +80,30 @@ describe("a database", () => {
     // Given back and taken again, one value is 128 pages.
     expect(((await faults()) - before) / statements).toBeLessThan(20);
     await database.close();
+  });
+
+  test.each([
+    { does: "is refused", body: "raise exception 'not now'", works: true },
+    { does: "ends its connection", body: "perform pg_terminate_backend(pg_backend_pid())", works: false },
+  ])("is sound when what it is first told $does, or is given up: $works", async ({ body, works }) => {
+    const admin = open(inject("databaseUrl"));
+    const name = testNamespace();
+    const schema = sql.id(name);
+    await sql`create schema ${schema}`.execute(admin.db);
+    await sql`create function ${schema}.repeat(text, int) returns text language plpgsql as ${sql.lit(`begin ${body}; return ''; end`)}`.execute(
+      admin.db,
+    );
+    const url = new URL(inject("databaseUrl"));
+    // Found before that of PostgreSQL.
+    url.searchParams.set("options", `-c search_path=${name},pg_catalog`);
+    const database = open(url.href, 1);
+    const answer = sql<{ n: number }>`select 1 as n`.execute(database.db).then(({ rows }) => rows);
+    if (works) expect(await answer).toEqual([{ n: 1 }]);
+    else await expect(answer).rejects.toThrow();
+    await sql`drop schema ${schema} cascade`.execute(admin.db);
+    // Its only place is not lost.
+    expect(await pidOf(database)).toBeGreaterThan(0);
+    await Promise.all([database.close(), admin.close()]);
   });
 
   test("reads int8 as bigint, beyond 2^53", async () => {
