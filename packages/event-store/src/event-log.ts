@@ -164,7 +164,7 @@ export interface QuarantineRow extends QuarantinedEvent {
 export interface EventLog {
   /** Makes the (empty) log of a receiver; nothing happens when it exists. */
   create(receiverId: bigint, options?: CallOptions): Promise<void>;
-  /** Takes the log for a new writer: epoch + 1, and the head, in one statement (W4). */
+  /** Takes the log for a new writer: epoch + 1, and the head, in one statement (W4). STORE_UNAVAILABLE also when a newer version made it: it stays with who holds it. */
   claim(receiverId: bigint, options?: CallOptions): Promise<Claim>;
   /** Epoch and head as they are, for the holder of a claim to see whether it still holds. */
   status(receiverId: bigint, options?: CallOptions): Promise<Claim>;

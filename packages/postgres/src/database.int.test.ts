@@ -85,7 +85,7 @@ describe("a database", () => {
   test.each([
     { does: "is refused", body: "raise exception 'not now'", works: true },
     { does: "ends its connection", body: "perform pg_terminate_backend(pg_backend_pid())", works: false },
-  ])("is sound when what it is first told $does, or is given up: $works", async ({ body, works }) => {
+  ])("is lent when what it is first told $does, and keeps its place", async ({ body, works }) => {
     const admin = open(inject("databaseUrl"));
     const name = testNamespace();
     const schema = sql.id(name);

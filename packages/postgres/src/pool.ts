@@ -41,16 +41,13 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
   return { pool: destroyBroken(pool, new Places(maxConnections), answers), answers };
 }
 
-/** What a connection is told before anybody has it. Rejects when it broke meanwhile: the pool then gives it up. */
+/** What a connection is told before anybody has it. */
 async function prepareConnection(client: pg.PoolClient, answers: AnswerWatch<pg.PoolClient>): Promise<void> {
   answers.add(client);
   try {
     await answers.during(client, () => client.query(keepMemory));
-  } catch (error) {
-    // It is sound, and only slower.
-    if (!isBroken(error)) return;
-    answers.remove(client);
-    throw error;
+  } catch {
+    // Refused, it is sound and only slower. Broken, whoever has it first finds out, and it is given up as any other.
   }
 }
 

@@ -78,8 +78,8 @@ export class Upkeep<Kept extends Upkept> {
   }
 
   #longestAgo(): Kept | undefined {
-    const [first, ...others] = this.#subject.receivers();
-    return others.reduce((oldest, each) => (oldest !== undefined && oldest.keptAt <= each.keptAt ? oldest : each), first);
+    const receivers = this.#subject.receivers();
+    return receivers.reduce((oldest, each) => (each.keptAt < (oldest?.keptAt ?? Infinity) ? each : oldest), receivers[0]);
   }
 
   async #keep(receiver: Kept): Promise<void> {

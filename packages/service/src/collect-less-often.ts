@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 /** The first major version of V8 that has these flags: Node 24's. */
 const knownSince = 13;
 
-/** Flags of V8: buffers count as heap, garbage may grow to the size of what is in use before it is collected, and code that was not used for a while is kept (ADR-0017). */
+/** Flags of V8: buffers count as heap, garbage may grow to the size of what is in use before it is collected (ADR-0017), and code that was not used for a while is kept (ADR-0020). */
 const flags = ["--external-memory-accounted-in-global-limit", "--heap-growing-percent=100", "--no-flush-bytecode"];
 
 /**

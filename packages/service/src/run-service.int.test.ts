@@ -39,3 +39,14 @@ describe("a service whose state is unknown does not go on", () => {
     expect(output).not.toContain("canary");
   });
 });
+
+test.skipIf(process.platform !== "linux")("a service has V8's helper threads come behind its own", async () => {
+  const { code, output } = await run(`
+    const { readdirSync, readFileSync } = await import("node:fs");
+    const { getPriority } = await import("node:os");
+    const helpers = readdirSync("/proc/self/task").filter((id) => readFileSync("/proc/self/task/" + id + "/comm", "utf8").trim() === "V8Worker");
+    process.stderr.write("helpers " + helpers.filter((id) => getPriority(Number(id)) < 10).length + " of " + helpers.length);
+    process.exit(0);`);
+  expect(code).toBe(0);
+  expect(output).toMatch(/helpers 0 of [1-9]/);
+});

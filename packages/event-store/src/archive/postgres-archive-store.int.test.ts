@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { migrate, openDatabase, schemaName, type Database } from "@warren/postgres";
+import { migrate, openDatabase, schemaName } from "@warren/postgres";
 import { isWarrenError, silentLogger, walkEvent, type EventSlice } from "@warren/protocol";
 import { EventSchema, PackSchema, type Event } from "@warren/protocol/v1";
 import { startFaultProxy, testNamespace } from "@warren/test-servers";
@@ -21,19 +21,25 @@ function slice(event: Partial<Event> & { readonly id: string }, walks = true): E
   return { bytes, id: full.id, source: full.source, type: full.type, deduplicated: true };
 }
 
-describe("the archive on PostgreSQL", () => {
-  let database: Database<unknown>;
-  let store: ArchiveStore;
+/** A schema of its own, without tables. */
+function openArchive() {
   const schema = schemaName(testNamespace(), "archive");
+  const database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "archive test", logger: silentLogger });
+  async function drop(): Promise<void> {
+    await sql`drop schema ${sql.id(schema)} cascade`.execute(database.db);
+    await database.close();
+  }
+  return { database, schema, drop };
+}
+
+describe("the archive on PostgreSQL", () => {
+  let store: ArchiveStore;
+  const { database, schema, drop: dropAll } = openArchive();
   beforeAll(async () => {
-    database = openDatabase<unknown>({ url: inject("databaseUrl"), schema, applicationName: "archive test", logger: silentLogger });
     await Promise.all([migrateArchive(database), migrateArchive(database)]);
     store = createPostgresArchiveStore(database);
   });
-  afterAll(async () => {
-    await sql`drop schema ${sql.id(schema)} cascade`.execute(database.db);
-    await database.close();
-  });
+  afterAll(dropAll);
 
   test("stores every event once, with dense positions, and gives it back as it was", async () => {
     const odd = slice({
@@ -103,13 +109,7 @@ describe("the archive on PostgreSQL", () => {
   });
 
   test("W3: an archive that holds keys of the first format goes on with it", async () => {
-    const older = schemaName(testNamespace(), "archive");
-    const held = openDatabase<unknown>({
-      url: inject("databaseUrl"),
-      schema: older,
-      applicationName: "archive test",
-      logger: silentLogger,
-    });
+    const { database: held, schema: older, drop } = openArchive();
     await migrate(held, "archive", { "0001_init": init(older) });
     const event = slice({ id: "0199f3a1-7c00-7abc-9def-0123456789ab" });
     const key = eventKey(event.source, event.id);
@@ -122,18 +122,11 @@ describe("the archive on PostgreSQL", () => {
     expect(await archive.append([event, slice({ id: "new" })], [])).toEqual({ kind: "stored", stored: 1, repeats: 1, conflicts: 0 });
     expect((await archive.get("/s", event.id))?.position).toBe(1n);
     expect((await archive.get("/s", "new"))?.position).toBe(2n);
-    await sql`drop schema ${sql.id(older)} cascade`.execute(held.db);
-    await held.close();
+    await drop();
   });
 
   test("W3: what a newer version began is not stored to: its keys could not be told", async () => {
-    const newer = schemaName(testNamespace(), "archive");
-    const held = openDatabase<unknown>({
-      url: inject("databaseUrl"),
-      schema: newer,
-      applicationName: "archive test",
-      logger: silentLogger,
-    });
+    const { database: held, schema: newer, drop } = openArchive();
     await migrateArchive(held);
     await sql`update ${sql.id(newer, "archive_head")} set key_format = 4`.execute(held.db);
     const archive = createPostgresArchiveStore(held);
@@ -141,8 +134,7 @@ describe("the archive on PostgreSQL", () => {
     await expect(archive.append([slice({ id: "new" })], [])).rejects.toMatchObject(refusal);
     await expect(archive.get("/s", "new")).rejects.toMatchObject(refusal);
     expect(await archive.head()).toBe(0n);
-    await sql`drop schema ${sql.id(newer)} cascade`.execute(held.db);
-    await held.close();
+    await drop();
   });
 
   test("W12: a time that PostgreSQL does not know is refused, not an error that is tried for ever", async () => {
