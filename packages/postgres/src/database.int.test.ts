@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { silentLogger } from "@warren/protocol";
+import { silentLogger, type Logger } from "@warren/protocol";
 import { freePorts, startFaultProxy, testNamespace } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
@@ -8,8 +8,8 @@ import { binaryArray, fixedArray } from "./binary.ts";
 import { openPool } from "./pool.ts";
 import { openDatabase, schemaName, type Database } from "./database.ts";
 
-const open = (url: string, maxConnections = 1) =>
-  openDatabase<unknown>({ url, schema: "public", applicationName: "test", maxConnections, logger: silentLogger });
+const open = (url: string, maxConnections = 1, logger = silentLogger) =>
+  openDatabase<unknown>({ url, schema: "public", applicationName: "test", maxConnections, logger });
 
 describe("a database", () => {
   test("answers a ping, and closes after it; closing twice is fine", async () => {
@@ -83,9 +83,9 @@ describe("a database", () => {
   });
 
   test.each([
-    { does: "is refused", body: "raise exception 'not now'", works: true },
-    { does: "ends its connection", body: "perform pg_terminate_backend(pg_backend_pid())", works: false },
-  ])("is lent when what it is first told $does, and keeps its place", async ({ body, works }) => {
+    { does: "is refused", body: "raise exception 'not now'", why: /not now/, works: true },
+    { does: "ends its connection", body: "perform pg_terminate_backend(pg_backend_pid())", why: /terminat/, works: false },
+  ])("is lent when what it is first told $does, says so, and keeps its place", async ({ body, why, works }) => {
     const admin = open(inject("databaseUrl"));
     const name = testNamespace();
     const schema = sql.id(name);
@@ -96,10 +96,12 @@ describe("a database", () => {
     const url = new URL(inject("databaseUrl"));
     // Found before that of PostgreSQL.
     url.searchParams.set("options", `-c search_path=${name},pg_catalog`);
-    const database = open(url.href, 1);
+    const debug = vi.fn<Logger["debug"]>();
+    const database = open(url.href, 1, { ...silentLogger, debug });
     const answer = sql<{ n: number }>`select 1 as n`.execute(database.db).then(({ rows }) => rows);
     if (works) expect(await answer).toEqual([{ n: 1 }]);
     else await expect(answer).rejects.toThrow();
+    expect(debug).toHaveBeenCalledWith("database connection does not keep its memory", { error: expect.stringMatching(why) });
     await sql`drop schema ${schema} cascade`.execute(admin.db);
     // Its only place is not lost.
     expect(await pidOf(database)).toBeGreaterThan(0);

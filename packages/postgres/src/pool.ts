@@ -1,4 +1,4 @@
-import { Times } from "@warren/protocol";
+import { Times, type Logger } from "@warren/protocol";
 import pg from "pg";
 import { AnswerWatch } from "./answer-watch.ts";
 import type { DatabaseOptions } from "./database.ts";
@@ -31,7 +31,7 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
     allowExitOnIdle: true,
     types: { getTypeParser: parserOf },
     // It is waited for, though its type says nothing of it: pg-pool gives the connection to nobody before.
-    onConnect: (client): unknown => prepareConnection(client as pg.PoolClient, answers),
+    onConnect: (client): unknown => prepareConnection(client as pg.PoolClient, answers, logger),
   });
   pool.on("error", (error) => logger.debug("idle database connection lost", { error: error.message }));
   pool.on("connect", (client) => {
@@ -41,13 +41,16 @@ export function openPool({ url, maxConnections = 8, applicationName, logger }: D
   return { pool: destroyBroken(pool, new Places(maxConnections), answers), answers };
 }
 
-/** What a connection is told before anybody has it. */
-async function prepareConnection(client: pg.PoolClient, answers: AnswerWatch<pg.PoolClient>): Promise<void> {
+/**
+ * What a connection is told before anybody has it. It is only faster for it, so a connection that was not told is lent all the same; one that broke by it fails for
+ * who has it, who gives it up as any other.
+ */
+async function prepareConnection(client: pg.PoolClient, answers: AnswerWatch<pg.PoolClient>, logger: Logger): Promise<void> {
   answers.add(client);
   try {
     await answers.during(client, () => client.query(keepMemory));
-  } catch {
-    // Refused, it is sound and only slower. Broken, whoever has it first finds out, and it is given up as any other.
+  } catch (error) {
+    logger.debug("database connection does not keep its memory", { error: error instanceof Error ? error.message : String(error) });
   }
 }
 
