@@ -31,7 +31,7 @@ export class BatchMessages {
 
 /** What comes before the events: they have the highest field number of a batch. By hand, for at a low rate the library's writer costs more than all else of a frame. */
 function headOf(firstOffset: number, recordedAt: number, eventsBytes: number): Uint8Array {
-  assert(Number.isSafeInteger(firstOffset) && recordedAt >= 0, `offset ${firstOffset} and time ${recordedAt} are written as varints`);
+  assert(Number.isSafeInteger(firstOffset) && recordedAt >= 0, () => `offset ${firstOffset} and time ${recordedAt} are written as varints`);
   // Backwards, for each length stands before what it counts.
   const head = new Uint8Array(headBytes);
   let at = head.length;

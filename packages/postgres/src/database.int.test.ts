@@ -5,7 +5,7 @@ import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
 import { outcomeIsUnknown } from "./database-errors.ts";
 import { binaryArray, fixedArray } from "./binary.ts";
-import { openPool } from "./pool.ts";
+import { ConnectionPool } from "./pool.ts";
 import { openDatabase, schemaName, type Database } from "./database.ts";
 
 const open = (url: string, maxConnections = 1, logger = silentLogger) =>
@@ -45,12 +45,13 @@ describe("a database", () => {
     await database.close();
   });
 
-  test("wraps a connection once, however often it is lent", async () => {
+  test("wraps a connection once, however often it is lent, and takes it back once", async () => {
     const options = { url: inject("databaseUrl"), schema: "public", applicationName: "test", maxConnections: 1, logger: silentLogger };
-    const { pool } = openPool(options);
+    const pool = new ConnectionPool(options);
     const lend = async () => {
       const client = await pool.connect();
       client.release();
+      expect(() => client.release()).toThrow("given back twice");
       return Object.getOwnPropertyDescriptor(client, "query")?.value as unknown;
     };
     const first = await lend();
@@ -58,6 +59,24 @@ describe("a database", () => {
     expect(await lend()).toBe(first);
     expect(await lend()).toBe(first);
     await pool.end();
+  });
+
+  test("lends the connection that was used last, so that one does the work of one", async () => {
+    const database = open(inject("databaseUrl"), 2);
+    const pid = async (seconds: number) =>
+      (await sql<{ pid: number }>`select pg_backend_pid() pid, pg_sleep(${seconds}::float8)`.execute(database.db)).rows[0]?.pid;
+    const [early, late] = await Promise.all([pid(0), pid(0.2)]);
+    expect(early).not.toBe(late);
+    for (let n = 0; n < 5; n += 1) expect(await pid(0)).toBe(late);
+    await database.close();
+  });
+
+  test("closes when what is under way is done", async () => {
+    const database = open(inject("databaseUrl"));
+    await Promise.all([database.ping(), database.ping()]);
+    const slow = sql<{ done: number }>`select 1 done, pg_sleep(0.2)`.execute(database.db);
+    await database.close();
+    expect((await slow).rows[0]?.done).toBe(1);
   });
 
   test.skipIf(process.platform !== "linux")("has its server keep the memory of one large value for the next", async ({ skip }) => {
@@ -281,11 +300,13 @@ async function openThrough(maxConnections: number) {
 
 /** What pg does by default in these cases ends the process, waits for ever, or gives a connection back that still waits for an answer. */
 describe.concurrent("a connection", () => {
-  test("that is ended while it is idle is replaced, and the process goes on", async () => {
-    const database = open(inject("databaseUrl"));
+  test("that is ended while it is idle is replaced before anybody has it, and the process goes on", async () => {
+    const debug = vi.fn<Logger["debug"]>();
+    const database = open(inject("databaseUrl"), 1, { ...silentLogger, debug });
     const pid = await pidOf(database);
     await terminate(pid);
-    await vi.waitFor(async () => expect(await pidOf(database)).not.toBe(pid));
+    await vi.waitFor(() => expect(debug).toHaveBeenCalledWith("database connection lost", expect.anything()));
+    expect(await pidOf(database)).not.toBe(pid);
     await database.close();
   });
 

@@ -3,7 +3,7 @@ import { Kysely, sql } from "kysely";
 import { CopyOut, type CopyFields } from "./copy-out.ts";
 import type { ParameterValue } from "./execute-messages.ts";
 import { OwnSchemaDialect } from "./own-schema-dialect.ts";
-import { openPool, withClient } from "./pool.ts";
+import { ConnectionPool, withClient } from "./pool.ts";
 import { PreparedQuery } from "./prepared-query.ts";
 
 /** How to reach a database. */
@@ -72,8 +72,8 @@ export function openDatabase<Tables>(options: DatabaseOptions): Database<Tables>
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
     throw new WarrenError("CONFIG_INVALID", "the database URL must look like postgres://user:password@host:5432/database");
   }
-  const pool = openPool(options);
-  const db = new Kysely<Tables>({ dialect: new OwnSchemaDialect({ pool: pool.pool }, schema) }).withSchema(schema);
+  const pool = new ConnectionPool(options);
+  const db = new Kysely<Tables>({ dialect: new OwnSchemaDialect({ pool }, schema) }).withSchema(schema);
   let closing: Promise<void> | undefined;
   return {
     db,

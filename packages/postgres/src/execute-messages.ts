@@ -20,26 +20,36 @@ export function executeMessages(
   values: readonly ParameterValue[],
   options: { readonly describe: boolean },
 ): readonly Uint8Array[] {
-  const parameters = values.map((value) => (typeof value === "number" || typeof value === "bigint" ? String(value) : value));
-  const sizes = parameters.map(sizeOf);
-  const name = Buffer.from(statement);
+  const count = values.length;
+  const parameters: (string | Uint8Array | null)[] = [];
+  const sizes: number[] = [];
+  const nameBytes = Buffer.byteLength(statement);
   const tail = options.describe ? describeToo : executeAndSync;
   // Type, length, portal, name, count and formats, count and lengths, count of result formats.
-  const fixed = 1 + 4 + 1 + name.length + 1 + 2 + parameters.length * 2 + 2 + parameters.length * 4 + 2;
-  const all = sizes.reduce((sum, size) => sum + size, 0);
-  const copied = sizes.reduce((sum, size) => sum + (size <= copiedBytes ? size : 0), 0);
+  const fixed = 1 + 4 + 1 + nameBytes + 1 + 2 + count * 2 + 2 + count * 4 + 2;
+  let all = 0;
+  let copied = 0;
+  for (const value of values) {
+    const parameter = typeof value === "number" || typeof value === "bigint" ? String(value) : value;
+    const size = sizeOf(parameter);
+    parameters.push(parameter);
+    sizes.push(size);
+    all += size;
+    if (size <= copiedBytes) copied += size;
+  }
   const buffer = Buffer.allocUnsafe(fixed + copied + tail.length);
   let at = buffer.writeUInt8(bind, 0);
   at = buffer.writeInt32BE(fixed - 1 + all, at);
   at = buffer.writeUInt8(0, at);
-  at += name.copy(buffer, at);
+  at += buffer.write(statement, at);
   at = buffer.writeUInt8(0, at);
-  at = buffer.writeInt16BE(parameters.length, at);
+  at = buffer.writeInt16BE(count, at);
   for (const parameter of parameters) at = buffer.writeInt16BE(typeof parameter === "string" ? format.text : format.binary, at);
-  at = buffer.writeInt16BE(parameters.length, at);
+  at = buffer.writeInt16BE(count, at);
   const pieces: Uint8Array[] = [];
   let from = 0;
-  for (const [index, parameter] of parameters.entries()) {
+  for (let index = 0; index < count; index += 1) {
+    const parameter = parameters[index] ?? null;
     const size = sizes[index] ?? 0;
     at = buffer.writeInt32BE(parameter === null ? -1 : size, at);
     if (parameter === null) continue;
@@ -55,8 +65,8 @@ export function executeMessages(
   }
   // No format is given for results: text.
   at = buffer.writeInt16BE(0, at);
-  tail.copy(buffer, at);
-  pieces.push(buffer.subarray(from));
+  buffer.set(tail, at);
+  pieces.push(from === 0 ? buffer : buffer.subarray(from));
   return pieces;
 }
 

@@ -18,7 +18,7 @@ export function decodedToSend(): number {
 
 /** Bytes of events `from` to `to - 1` of a batch: a view. Throws ILLEGAL_STATE for an empty range. */
 export function batchBytes(batch: EncodedBatch, from: number, to: number): Uint8Array {
-  assert(from >= 0 && from < to && to <= batch.count, `events ${from} to ${to} of ${batch.count}`);
+  assert(from >= 0 && from < to && to <= batch.count, () => `events ${from} to ${to} of ${batch.count}`);
   const start = from === 0 ? 0 : (batch.eventEnds[from - 1] ?? 0);
   const bytes = batch.bytes.subarray(start, batch.eventEnds[to - 1]);
   assert(bytes[0] === eventTag, "an event begins with its tag");

@@ -349,7 +349,7 @@ export class Consumer {
 
   #readTail(sessionId: string, offset: Offset): void {
     const segment = this.#deps.tail().find(offset);
-    assert(segment !== undefined, `the tail does not hold offset ${offset}`);
+    assert(segment !== undefined, () => `the tail does not hold offset ${offset}`);
     this.dispatch({ kind: "segments", sessionId, segments: [segment] });
   }
 

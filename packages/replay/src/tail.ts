@@ -57,7 +57,7 @@ export class Tail implements TailHolder {
 
   /** Adds the segment that follows the head; the oldest ones above the budget go, of this tail or of others. */
   push(segment: EncodedBatch): void {
-    assert(segment.firstOffset === this.#head + 1n, `segment ${segment.firstOffset} does not follow head ${this.#head}`);
+    assert(segment.firstOffset === this.#head + 1n, () => `segment ${segment.firstOffset} does not follow head ${this.#head}`);
     const isSmall = segment.bytes.length < smallBytes;
     if (this.#small >= this.#packedTogether || (!isSmall && this.#small > 1)) this.#pack();
     this.#head = lastOffsetOf(segment);

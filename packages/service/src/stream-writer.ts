@@ -47,9 +47,10 @@ export function createStreamWriter(response: AnyResponse): StreamWriter {
     },
     write([first, ...more]) {
       if (isOver(response)) return undefined;
-      if (more.length > 0) response.cork();
+      if (more.length === 0) return response.write(first) ? undefined : untilDrained(response);
+      response.cork();
       const takesMore = [first, ...more].map((part) => response.write(part)).at(-1);
-      if (more.length > 0) response.uncork();
+      response.uncork();
       return takesMore === true ? undefined : untilDrained(response);
     },
   };

@@ -1,5 +1,5 @@
 import { must, type Offset } from "@warren/protocol";
-import { migrate, toStoreError, type Database } from "@warren/postgres";
+import { binaryArray, migrate, toStoreError, type Database, type PreparedStatement } from "@warren/postgres";
 import { sql, type Kysely } from "kysely";
 import type { Park, ParkedRow, ParkResult, RetryingRow } from "../parking-store.ts";
 import type {
@@ -44,7 +44,30 @@ export function createPostgresStateStore(database: Database<unknown>): StateStor
   return new PostgresStateStore(database);
 }
 
+interface SavedRecord {
+  readonly name: string;
+  readonly acked_offset: bigint;
+  readonly acked_ranges: string;
+}
+
+/** Runs ten times a second: an offset only grows, and only for the session that has the name (W7). */
+const saveStatement = (consumers: string): PreparedStatement => ({
+  name: "save offsets",
+  text: `
+    update ${consumers} as c set
+      acked_offset = greatest(c.acked_offset, s.acked_offset),
+      acked_ranges = (c.acked_ranges + s.acked_ranges) - int8multirange(int8range(null, greatest(c.acked_offset, s.acked_offset), '[]'))
+    from (
+      select name, session_token, acked_offset, acked_ranges::int8multirange as acked_ranges
+      from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[]) as u(name, session_token, acked_offset, acked_ranges)
+    ) s
+    where c.name = s.name and c.session_token = s.session_token
+    returning c.name, c.acked_offset, c.acked_ranges::text as acked_ranges`,
+});
+
 class PostgresStateStore implements StateStore {
+  readonly #database: Database<unknown>;
+  readonly #saveStatement: PreparedStatement;
   readonly #db: Kysely<unknown>;
   readonly #receivers;
   readonly #consumers;
@@ -54,6 +77,8 @@ class PostgresStateStore implements StateStore {
   readonly #lifetimes: Lifetimes;
 
   constructor(database: Database<unknown>) {
+    this.#database = database;
+    this.#saveStatement = saveStatement(`"${database.schema}".consumers`);
     this.#db = database.db;
     this.#receivers = sql.id(database.schema, "receivers");
     this.#consumers = sql.id(database.schema, "consumers");
@@ -145,24 +170,21 @@ class PostgresStateStore implements StateStore {
 
   async saveOffsets(saves: readonly OffsetSave[], options?: CallOptions): Promise<readonly SaveResult[]> {
     if (saves.length === 0) return [];
-    const names = saves.map(({ name }) => name);
-    const tokens = saves.map(({ sessionToken }) => sessionToken);
-    const offsets = saves.map(({ ackedOffset }) => ackedOffset);
-    const ranges = saves.map((save) => fromRanges(save.ranges));
-    const { rows } = await this.#run(options, () =>
-      sql<{ name: string; acked_offset: bigint; acked_ranges: string }>`
-        update ${this.#consumers} as c set
-          acked_offset = greatest(c.acked_offset, s.acked_offset),
-          acked_ranges = (c.acked_ranges + s.acked_ranges) - int8multirange(int8range(null, greatest(c.acked_offset, s.acked_offset), '[]'))
-        from (
-          select name, session_token, acked_offset, acked_ranges::int8multirange as acked_ranges
-          from unnest(${names}::text[], ${tokens}::bigint[], ${offsets}::bigint[], ${ranges}::text[]) as u(name, session_token, acked_offset, acked_ranges)
-        ) s
-        where c.name = s.name and c.session_token = s.session_token
-        returning c.name, c.acked_offset, c.acked_ranges::text as acked_ranges`.execute(this.#db),
-    );
+    const values = [
+      binaryArray(
+        "text",
+        saves.map(({ name }) => Buffer.from(name)),
+      ),
+      `{${saves.map(({ sessionToken }) => sessionToken).join(",")}}`,
+      `{${saves.map(({ ackedOffset }) => ackedOffset).join(",")}}`,
+      binaryArray(
+        "text",
+        saves.map((save) => Buffer.from(fromRanges(save.ranges))),
+      ),
+    ];
+    const rows = await this.#run(options, () => this.#database.prepared<SavedRecord>(this.#saveStatement, values));
     const saved = new Map(rows.map((row) => [row.name, row]));
-    return names.map((name) => {
+    return saves.map(({ name }) => {
       const row = saved.get(name);
       if (row === undefined) return { kind: "fenced", name };
       return { kind: "saved", name, ...toSettled(row) };
