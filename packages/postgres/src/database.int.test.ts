@@ -127,6 +127,32 @@ describe("a database", () => {
     await Promise.all([database.close(), admin.close()]);
   });
 
+  test("that is cut off while it is told what it is first told fails who waits for it, and the process goes on", async () => {
+    const admin = open(inject("databaseUrl"));
+    const name = testNamespace();
+    const schema = sql.id(name);
+    await sql`create schema ${schema}`.execute(admin.db);
+    await sql`create function ${schema}.repeat(text, int) returns text language plpgsql as $$begin perform pg_sleep(5); return ''; end$$`.execute(
+      admin.db,
+    );
+    const url = new URL(inject("databaseUrl"));
+    const proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port || 5432) });
+    url.hostname = "127.0.0.1";
+    url.port = String(proxy.port);
+    url.searchParams.set("options", `-c search_path=${name},pg_catalog`);
+    const database = openDatabase<unknown>({ url: url.href, schema: name, applicationName: name, maxConnections: 1, logger: silentLogger });
+    const answer = expect(pidOf(database)).rejects.toThrow();
+    const sleeping = sql<{
+      n: number;
+    }>`select count(*)::int n from pg_stat_activity where application_name = ${name} and wait_event = 'PgSleep'`;
+    await vi.waitFor(async () => expect((await sleeping.execute(admin.db)).rows[0]?.n).toBe(1), { timeout: 5_000 });
+    proxy.reset();
+    await answer;
+    await sql`drop schema ${schema} cascade`.execute(admin.db);
+    expect(await pidOf(database)).toBeGreaterThan(0);
+    await Promise.all([database.close(), admin.close(), proxy.close()]);
+  });
+
   test("reads int8 as bigint, beyond 2^53", async () => {
     const database = open(inject("databaseUrl"));
     const { rows } = await sql`select 9007199254740993::int8 n`.execute(database.db);
@@ -305,7 +331,7 @@ describe.concurrent("a connection", () => {
     const database = open(inject("databaseUrl"), 1, { ...silentLogger, debug });
     const pid = await pidOf(database);
     await terminate(pid);
-    await vi.waitFor(() => expect(debug).toHaveBeenCalledWith("database connection lost", expect.anything()));
+    await vi.waitFor(() => expect(debug).toHaveBeenCalledWith("database connection lost", expect.anything()), { timeout: 10_000 });
     expect(await pidOf(database)).not.toBe(pid);
     await database.close();
   });

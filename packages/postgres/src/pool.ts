@@ -38,6 +38,8 @@ export class ConnectionPool {
       // It is waited for, though its type says nothing of it: pg-pool gives the connection to nobody before.
       onConnect: (client): unknown => prepareConnection(client as pg.PoolClient, this.answers, logger),
     });
+    // Of one that breaks while it is told what it is first told: pg-pool ends it, and nobody has it yet.
+    this.#pool.on("error", (error) => logger.debug("new database connection lost", { error: error.message }));
     this.#pool.on("connect", (client) => {
       client.on("error", (error) => {
         logger.debug("database connection lost", { error: error.message });
