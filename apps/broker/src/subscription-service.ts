@@ -85,8 +85,7 @@ function unwritten(session: Session, context: HandlerContext, codec: Codec, mess
         const next = await frames.next();
         if (next.done === true || next.value.kind !== "batch" || codec !== "proto" || !writer.ready) return next;
         const { batch, from, to } = next.value;
-        const drained = writer.write(messages.encode(batch, from, to));
-        if (drained !== undefined) await drained;
+        await writer.write(messages.encode(batch, from, to));
       }
     },
     return: () => frames.return?.() ?? Promise.resolve({ done: true, value: undefined }),

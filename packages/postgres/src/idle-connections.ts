@@ -9,7 +9,7 @@ interface Idle<Connection> {
 const lookMs = 15_000;
 
 /**
- * Connections at hand, to be lent again. pg-pool has such too, but each turn costs it two timers, a turn of the event loop and listeners that come and go, which at 1,000
+ * Connections at hand, to be lent again. pg-pool has such too, but each turn costs it two timers, a tick and listeners that come and go, which at 1,000
  * events/s is a good part of what the broker does (ADR-0021).
  */
 export class IdleConnections<Connection> {

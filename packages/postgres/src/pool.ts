@@ -140,14 +140,19 @@ export async function withClient<T>(pool: ConnectionPool, use: (client: pg.PoolC
 }
 
 /**
- * What a connection is told before anybody has it. It is only faster for it, so a connection that was not told is lent all the same; one that broke by it fails for
- * who has it, who gives it up as any other.
+ * What a connection is told before anybody has it. It is only faster for it, so one that refused is lent all the same. Rejects when it broke: then pg-pool ends it, and tells
+ * who waits for it why.
  */
 async function prepareConnection(client: pg.PoolClient, answers: AnswerWatch<pg.PoolClient>, logger: Logger): Promise<void> {
   answers.add(client);
   try {
     await answers.during(client, () => client.query(keepMemory));
   } catch (error) {
+    if (isBroken(error)) {
+      // pg-pool says "remove" only of those that it has lent.
+      answers.remove(client);
+      throw error;
+    }
     logger.debug("database connection does not keep its memory", { error: error instanceof Error ? error.message : String(error) });
   }
 }

@@ -1,6 +1,6 @@
 import { WarrenError } from "./errors.ts";
 
-/** Throws ILLEGAL_STATE (our bug) when `condition` does not hold. Where every event passes, `message` is made only then: numbers as text cost more than all else there. */
+/** Throws ILLEGAL_STATE (our bug) when `condition` does not hold. A function gives the message, and is called only then, where every event passes: to write numbers as text costs. */
 export function assert(condition: boolean, message: string | (() => string)): asserts condition {
   if (!condition) throw new WarrenError("ILLEGAL_STATE", typeof message === "string" ? message : message());
 }

@@ -47,10 +47,9 @@ export function createStreamWriter(response: AnyResponse): StreamWriter {
     },
     write([first, ...more]) {
       if (isOver(response)) return undefined;
-      if (more.length === 0) return response.write(first) ? undefined : untilDrained(response);
-      response.cork();
+      if (more.length > 0) response.cork();
       const takesMore = [first, ...more].map((part) => response.write(part)).at(-1);
-      response.uncork();
+      if (more.length > 0) response.uncork();
       return takesMore === true ? undefined : untilDrained(response);
     },
   };

@@ -365,8 +365,7 @@ function tellStandby(state: ConsumerState, now: number): ConsumerStep {
 
 function merge(state: ConsumerState, ...steps: readonly FlowStep[]): ConsumerStep {
   const awake = steps.at(-1)?.awake;
-  const effects = steps.length === 1 ? (steps[0]?.effects ?? []) : steps.flatMap((step) => step.effects);
-  const merged = { state: { ...state, awake }, effects };
+  const merged = { state: { ...state, awake }, effects: steps.flatMap((step) => step.effects) };
   if (awake?.failedAt === undefined) return merged;
   const ended = nextInLine(sleep(merged.state, awake, "gap", gapMet(awake.failedAt)));
   return { state: ended.state, effects: [...merged.effects, ...ended.effects] };

@@ -32,7 +32,7 @@ export function tellGap(awake: Awake, gap: LogGap, now: number): FlowStep {
 export function flow(given: Awake, now: number): FlowStep {
   const loaded = loadSides(given);
   const sent = events(loaded.awake, now);
-  return loaded.effects.length === 0 ? sent : { awake: sent.awake, effects: [...loaded.effects, ...sent.effects] };
+  return { awake: sent.awake, effects: [...loaded.effects, ...sent.effects] };
 }
 
 function events(given: Awake, now: number): FlowStep {
@@ -112,9 +112,9 @@ function sendEvents(awake: Awake, segment: EncodedBatch, room: number, until: Of
     sent: addSent(awake.sent, { first: awake.next, last: awake.next + BigInt(to - from - 1), bytes }, maxInFlightBytes),
     starved: false,
   };
-  const emitted = emit(sent, { kind: "batch", batch: segment, from, to }, now);
-  const ahead = readAhead(emitted.awake);
-  return ahead.effects.length === 0 ? emitted : { awake: ahead.awake, effects: [...emitted.effects, ...ahead.effects] };
+  const { awake: emitted, effects } = emit(sent, { kind: "batch", batch: segment, from, to }, now);
+  const ahead = readAhead(emitted);
+  return { awake: ahead.awake, effects: [...effects, ...ahead.effects] };
 }
 
 /** While the last segment of a chunk is sent the next chunk is read: with large segments, which are chunks of their own, no more than two are in memory. */
