@@ -9,6 +9,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: ["node", "default"] } },
   test: {
+    // Every test has mocks of its own. Clearing all of them before each test takes the calls of those that run beside it.
+    clearMocks: false,
     globalSetup: ["./tools/test/servers.ts"],
     reporters: ["default", "./tools/test/closing-line.ts"],
     projects: [
