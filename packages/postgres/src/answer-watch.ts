@@ -1,12 +1,5 @@
 import { Times } from "@warren/protocol";
 
-/** A connection that is watched. */
-interface Watched {
-  /** When its statement was sent, by the monotonic clock in milliseconds; 0: it has none. */
-  since: number;
-  readonly end: () => unknown;
-}
-
 /** How often it looks, in milliseconds. */
 const lookMs = 1_000;
 
@@ -16,43 +9,31 @@ const lookMs = 1_000;
  * whatever else the statement made, until its next full collection: those of young objects took three times as long.
  */
 export class AnswerWatch<Client extends { end(): unknown }> {
-  readonly #connected = new Map<Client, Watched>();
+  /** When the statement of each was sent, by the monotonic clock in milliseconds. */
+  readonly #waiting = new Map<Client, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** A connection was made. */
-  add(client: Client): void {
-    this.#connected.set(client, { since: 0, end: () => client.end() });
-  }
-
-  /** It is no more. */
-  remove(client: Client): void {
-    this.#connected.delete(client);
-  }
-
-  /** Sends a statement on it, one at a time, and watches until it settles. Settles as it does. */
+  /** Sends a statement on a connection, one at a time, and watches until it settles. Settles as it does. */
   async during<T>(client: Client, send: () => Promise<T>): Promise<T> {
-    const watched = this.#connected.get(client);
-    if (watched === undefined) return send();
-    watched.since = performance.now();
+    this.#waiting.set(client, performance.now());
     if (this.#timer === undefined) this.#lookLater();
     try {
       return await send();
     } finally {
-      watched.since = 0;
+      this.#waiting.delete(client);
     }
   }
 
   /** Goes on looking for as long as somebody waits. */
   #look(): void {
     this.#timer = undefined;
-    const waiting = [...this.#connected.values()].filter(({ since }) => since > 0);
     const now = performance.now();
-    for (const watched of waiting) {
-      if (now - watched.since < Times.databaseSocketMs) continue;
-      watched.since = 0;
-      void watched.end();
+    for (const [client, since] of this.#waiting) {
+      if (now - since < Times.databaseSocketMs) continue;
+      this.#waiting.delete(client);
+      void client.end();
     }
-    if (waiting.length > 0) this.#lookLater();
+    if (this.#waiting.size > 0) this.#lookLater();
   }
 
   #lookLater(): void {

@@ -48,7 +48,6 @@ export class ConnectionPool {
       client.on("end", () => this.#lost(client));
       this.#guard(client);
     });
-    this.#pool.on("remove", (client) => this.answers.remove(client));
   }
 
   /** Lends a connection; `release` gives it back, once. Rejects as pg does when none can be made, or none comes back. */
@@ -144,15 +143,10 @@ export async function withClient<T>(pool: ConnectionPool, use: (client: pg.PoolC
  * who waits for it why.
  */
 async function prepareConnection(client: pg.PoolClient, answers: AnswerWatch<pg.PoolClient>, logger: Logger): Promise<void> {
-  answers.add(client);
   try {
     await answers.during(client, () => client.query(keepMemory));
   } catch (error) {
-    if (isBroken(error)) {
-      // pg-pool says "remove" only of those that it has lent.
-      answers.remove(client);
-      throw error;
-    }
+    if (isBroken(error)) throw error;
     logger.debug("database connection does not keep its memory", { error: error instanceof Error ? error.message : String(error) });
   }
 }

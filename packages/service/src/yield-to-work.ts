@@ -23,11 +23,18 @@ export function yieldToWork(): void {
 
 function helpers(): readonly number[] {
   try {
-    return readdirSync(threads)
-      .filter((thread) => readFileSync(`${threads}/${thread}/comm`, "utf8").trim() === "V8Worker")
-      .map(Number);
+    return readdirSync(threads).filter(isHelper).map(Number);
   } catch {
-    // No Linux, or a thread that ended while it was looked at.
+    // No Linux.
     return [];
+  }
+}
+
+function isHelper(thread: string): boolean {
+  try {
+    return readFileSync(`${threads}/${thread}/comm`, "utf8").trim() === "V8Worker";
+  } catch {
+    // It ended while it was looked at.
+    return false;
   }
 }
