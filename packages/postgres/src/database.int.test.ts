@@ -1,16 +1,13 @@
-import { silentLogger } from "@warren/protocol";
 import { freePorts } from "@warren/test-servers";
 import { sql } from "kysely";
 import { describe, expect, inject, test } from "vitest";
 import { binaryArray, fixedArray } from "./binary.ts";
-import { openDatabase, schemaName, type Database } from "./database.ts";
-
-const open = (url: string) =>
-  openDatabase<unknown>({ url, schema: "public", applicationName: "test", maxConnections: 1, logger: silentLogger });
+import { schemaName } from "./database.ts";
+import { openPool, pidOf, texts } from "./testing/connections.ts";
 
 describe("a database", () => {
   test("answers a ping, and closes after it; closing twice is fine", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     await database.ping();
     await database.close();
     await database.close();
@@ -18,44 +15,39 @@ describe("a database", () => {
 
   test("that is not reached is STORE_UNAVAILABLE", async () => {
     const [port] = await freePorts(1);
-    const database = open(`postgres://u:p@127.0.0.1:${port}/x`);
+    const database = openPool(`postgres://u:p@127.0.0.1:${port}/x`);
     await expect(database.ping()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
     await database.close();
   });
 
   test("whose connection was ended by the server answers on a new one", async () => {
-    const database = open(inject("databaseUrl"));
-    const pid = async () => (await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(database.db)).rows[0]?.pid;
-    const first = await pid();
+    const database = openPool(inject("databaseUrl"));
+    const first = await pidOf(database);
     await expect(sql`select pg_terminate_backend(pg_backend_pid())`.execute(database.db)).rejects.toThrow();
-    const second = await pid();
+    const second = await pidOf(database);
     expect(second).not.toBe(first);
     await database.close();
   });
 
   test("keeps a connection on which a statement failed by its own fault", async () => {
-    const database = open(inject("databaseUrl"));
-    const pid = async () => (await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(database.db)).rows[0]?.pid;
-    const first = await pid();
+    const database = openPool(inject("databaseUrl"));
+    const first = await pidOf(database);
     await expect(sql`select no_such_column`.execute(database.db)).rejects.toThrow();
-    expect(await pid()).toBe(first);
+    expect(await pidOf(database)).toBe(first);
     await database.close();
   });
 
   test("reads int8 as bigint, beyond 2^53", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     const { rows } = await sql`select 9007199254740993::int8 n`.execute(database.db);
     expect(rows).toEqual([{ n: 9_007_199_254_740_993n }]);
     await database.close();
   });
 });
 
-const pidOf = async (database: Database<unknown>): Promise<number> =>
-  (await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(database.db)).rows[0]?.pid ?? 0;
-
 describe("a prepared statement", () => {
   test("takes binary arrays, is planned once by a connection, and goes on after its own errors", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     const statement = { name: "keys", text: "select array_length($1::uuid[], 1) as n, ($1::uuid[])[1]::text as first, 1 / $2::int as one" };
     const keys = (size: number) => fixedArray("uuid", { size, bytes: 16 }, (target, at, index) => target.fill(index + 1, at, at + 16));
     const first = "01010101-0101-0101-0101-010101010101";
@@ -68,7 +60,7 @@ describe("a prepared statement", () => {
   });
 
   test("gives its rows also where its first run failed, none where it has none, and what a column is called", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     const divide = { name: "divide", text: "select n, 6 / n as result, null::int as nothing from unnest($1::int8[]) as n order by n" };
     await expect(database.prepared(divide, ["{0}"])).rejects.toMatchObject({ code: "22012" });
     const expected = [
@@ -84,7 +76,7 @@ describe("a prepared statement", () => {
   });
 
   test("is refused when another one has its name, and spares those that come after", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     const statement = { name: "one", text: "select 1 as n" };
     expect(await database.prepared(statement, [])).toEqual([{ n: 1 }]);
     await expect(database.prepared({ ...statement, text: "select 2 as n" }, [])).rejects.toThrow('another statement is named "one"');
@@ -94,7 +86,7 @@ describe("a prepared statement", () => {
 });
 
 test("binary arrays hold bytes, text, numbers, times and NULL", async () => {
-  const database = open(inject("databaseUrl"));
+  const database = openPool(inject("databaseUrl"));
   const text = `select $1::bytea[] as bytes, $2::text[] as texts, $3::int2[] as numbers, $4::json[] as json, $5::timestamptz[] as times`;
   const statement = { name: "arrays", text };
   const time = Buffer.alloc(8);
@@ -118,11 +110,9 @@ test("binary arrays hold bytes, text, numbers, times and NULL", async () => {
   await database.close();
 });
 
-const texts = (fields: readonly (Buffer | null)[]) => fields.map((field) => field?.toString("hex") ?? null);
-
 describe("COPY", () => {
   test("gives fields as their bytes, NULL and empty apart, also those of large rows and of none", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     expect(await database.copyOut("select 1::int, null, ''::bytea, 'a'::text union all select 2, '', '\\xff00', 'é'", texts)).toEqual([
       ["00000001", null, "", "61"],
       ["00000002", "", "ff00", "c3a9"],
@@ -140,7 +130,7 @@ describe("COPY", () => {
     ["before its rows", "select no_such_column"],
     ["between its rows", "select 1 / (1000 - n) from generate_series(1, 2000) n"],
   ])("that fails %s rejects, and its connection goes on", async (_, query) => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     const pid = await pidOf(database);
     await expect(database.copyOut(query, texts)).rejects.toMatchObject({ code: expect.any(String) as string });
     expect(await pidOf(database)).toBe(pid);
@@ -149,7 +139,7 @@ describe("COPY", () => {
   });
 
   test("whose rows cannot be read rejects with why, and the next one is read", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     const bad = new Error("bad row");
     const read = (): never => {
       throw bad;
@@ -160,7 +150,7 @@ describe("COPY", () => {
   });
 
   test("that is aborted rejects at once, and its connection goes back when the server has said all", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     const pid = await pidOf(database);
     const stop = new AbortController();
     const reason = new Error("stop");
@@ -184,5 +174,5 @@ test.each(["", "Upper", "1a", "a-b", "x".repeat(41)])("namespace %j is refused",
 });
 
 test.each(["", "mysql://x", "postgres//x"])("URL %j is refused", (url) => {
-  expect(() => open(url)).toThrow("must look like postgres://");
+  expect(() => openPool(url)).toThrow("must look like postgres://");
 });

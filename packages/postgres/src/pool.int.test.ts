@@ -5,17 +5,11 @@ import { sql } from "kysely";
 import { describe, expect, inject, test, vi } from "vitest";
 import { outcomeIsUnknown } from "./database-errors.ts";
 import { ConnectionPool } from "./pool.ts";
-import { openDatabase, type Database } from "./database.ts";
-
-const open = (url: string, maxConnections = 1, logger = silentLogger) =>
-  openDatabase<unknown>({ url, schema: "public", applicationName: "test", maxConnections, logger });
-
-const pidOf = async (database: Database<unknown>): Promise<number> =>
-  (await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(database.db)).rows[0]?.pid ?? 0;
+import { openPool, pidOf, texts } from "./testing/connections.ts";
 
 /** Ends a connection from outside, and waits until the server has none of that number. */
 async function terminate(pid: number): Promise<void> {
-  const admin = open(inject("databaseUrl"));
+  const admin = openPool(inject("databaseUrl"));
   await sql`select pg_terminate_backend(${pid}::int)`.execute(admin.db);
   const gone = sql<{ left: number }>`select count(*)::int "left" from pg_stat_activity where pid = ${pid}::int`;
   await vi.waitFor(async () => expect((await gone.execute(admin.db)).rows[0]?.left).toBe(0));
@@ -40,7 +34,7 @@ describe("a pool", () => {
   });
 
   test("lends the connection that was used last, so that one does the work of one", async () => {
-    const database = open(inject("databaseUrl"), 2);
+    const database = openPool(inject("databaseUrl"), 2);
     const pid = async (seconds: number) =>
       (await sql<{ pid: number }>`select pg_backend_pid() pid, pg_sleep(${seconds}::float8)`.execute(database.db)).rows[0]?.pid;
     const [early, late] = await Promise.all([pid(0), pid(0.2)]);
@@ -50,7 +44,7 @@ describe("a pool", () => {
   });
 
   test("closes when what is under way is done", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     await Promise.all([database.ping(), database.ping()]);
     const slow = sql<{ done: number }>`select 1 done, pg_sleep(0.2)`.execute(database.db);
     await database.close();
@@ -58,11 +52,11 @@ describe("a pool", () => {
   });
 
   test.skipIf(process.platform !== "linux")("has its server keep the memory of one large value for the next", async ({ skip }) => {
-    const database = open(inject("databaseUrl"));
-    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(database.db);
+    const database = openPool(inject("databaseUrl"));
+    const pid = await pidOf(database);
     // Minor page faults, the tenth number; the name may have spaces.
     const faults = async () => {
-      const stat = await readFile(`/proc/${rows[0]?.pid}/stat`, "utf8").catch(() => "");
+      const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
       return stat.includes("(postgres)")
         ? Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[7])
         : skip("the server is not on this machine");
@@ -82,7 +76,7 @@ describe("a pool", () => {
   test("whose new connection refuses what it is first told lends it all the same, and says so", async () => {
     const { url, admin, drop } = await withFirstStatement("raise exception 'not now'");
     const debug = vi.fn<Logger["debug"]>();
-    const database = open(url.href, 1, { ...silentLogger, debug });
+    const database = openPool(url.href, 1, { ...silentLogger, debug });
     expect(await pidOf(database)).toBeGreaterThan(0);
     const error = expect.stringContaining("not now") as string;
     expect(debug).toHaveBeenCalledWith("database connection does not keep its memory", { error });
@@ -92,7 +86,7 @@ describe("a pool", () => {
 
   test("whose new connection ends by what it is first told tells why, and keeps its place", async () => {
     const { url, admin, drop } = await withFirstStatement("perform pg_terminate_backend(pg_backend_pid())");
-    const database = open(url.href);
+    const database = openPool(url.href);
     await expect(pidOf(database)).rejects.toThrow("terminating connection due to administrator command");
     await drop();
     expect(await pidOf(database)).toBeGreaterThan(0);
@@ -115,19 +109,17 @@ describe("a pool", () => {
   });
 });
 
-const texts = (fields: readonly (Buffer | null)[]) => fields.map((field) => field?.toString("hex") ?? null);
-
 /** Through a proxy that can keep answers to itself. */
 async function openThrough(maxConnections: number, url = new URL(inject("databaseUrl"))) {
   const proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port || 5432) });
   url.hostname = "127.0.0.1";
   url.port = String(proxy.port);
-  return { proxy, database: open(url.href, maxConnections) };
+  return { proxy, database: openPool(url.href, maxConnections) };
 }
 
 /** For connections whose server does this at the first statement that it is told, until it is dropped. */
 async function withFirstStatement(body: string) {
-  const admin = open(inject("databaseUrl"));
+  const admin = openPool(inject("databaseUrl"));
   const name = testNamespace();
   const schema = sql.id(name);
   await sql`create schema ${schema}`.execute(admin.db);
@@ -143,7 +135,7 @@ async function withFirstStatement(body: string) {
 describe.concurrent("a connection", () => {
   test("that is ended while it is idle is replaced before anybody has it, and the process goes on", async () => {
     const debug = vi.fn<Logger["debug"]>();
-    const database = open(inject("databaseUrl"), 1, { ...silentLogger, debug });
+    const database = openPool(inject("databaseUrl"), 1, { ...silentLogger, debug });
     const pid = await pidOf(database);
     await terminate(pid);
     await vi.waitFor(() => expect(debug).toHaveBeenCalledWith("database connection lost", expect.anything()), { timeout: 10_000 });
@@ -152,10 +144,9 @@ describe.concurrent("a connection", () => {
   });
 
   test("that is ended between two statements of its holder fails the next one, and the process goes on", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     await database.db.connection().execute(async (held) => {
-      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(held);
-      await terminate(rows[0]?.pid ?? 0);
+      await terminate(await pidOf({ db: held }));
       await expect(sql`select 1`.execute(held)).rejects.toThrow();
     });
     await database.ping();
@@ -163,11 +154,10 @@ describe.concurrent("a connection", () => {
   });
 
   test("that is ended in a transaction rolls it back and is not given back", async () => {
-    const database = open(inject("databaseUrl"));
+    const database = openPool(inject("databaseUrl"));
     const pids: number[] = [];
     const broken = database.db.transaction().execute(async (transaction) => {
-      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(transaction);
-      pids.push(rows[0]?.pid ?? 0);
+      pids.push(await pidOf({ db: transaction }));
       await terminate(pids[0] ?? 0);
       await sql`select 1`.execute(transaction);
     });
